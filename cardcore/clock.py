@@ -25,10 +25,10 @@ class Clock(Protocol):
 class SiteTime(NamedTuple):
     """One instant as people on the site see it."""
 
-    date: date
+    day: date
     weekday: int
     """0 = Monday."""
-    time: time
+    time_of_day: time
     business_day: date
 
 

@@ -1,0 +1,185 @@
+"""The policy snapshot: an immutable, versioned set of items with a content hash that a delta updates in O(delta).
+
+The hash is the sum modulo 2**256 of SHA-256(key, NUL, bytes) over all items, so it does not depend on order and an
+item can be taken out again. Such a sum resists accident, not a forger who may choose many items: authenticity comes
+from the server's signature over (site, version, hash), which the receiver checks before it installs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import date, time
+from typing import Any, NamedTuple, Self
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from cardcore.access.items import (
+    CardItem,
+    DayItem,
+    Item,
+    LaneItem,
+    LevelItem,
+    MealItem,
+    ScheduleItem,
+    SiteItem,
+    TariffItem,
+    TillItem,
+    ZoneItem,
+)
+from cardcore.calendar import DayKind
+
+_MODULUS = 2**256
+_decoder = msgspec.json.Decoder(Item)
+_encoder = msgspec.json.Encoder()
+
+
+class StateItem(NamedTuple):
+    """One item as it travels and is stored: its key and its original bytes; empty bytes remove the key."""
+
+    key: str
+    body: bytes
+
+
+def encode_item(item: Item) -> bytes:
+    """Return the JSON of an item; the same item always gives the same bytes."""
+    return _encoder.encode(item)
+
+
+def item_digest(key: str, body: bytes) -> int:
+    """Return one item's share of the content hash."""
+    return int.from_bytes(hashlib.sha256(key.encode() + b"\0" + body).digest(), "big")
+
+
+class Snapshot:
+    """All policy at one version. Never changed after it was made: `with_changes` returns a new one."""
+
+    __slots__ = (
+        "_digests",
+        "_kinds",
+        "days",
+        "day_starts_at",
+        "lane_of_reader",
+        "site",
+        "till_of_reader",
+        "total",
+        "unread",
+        "version",
+        "zone",
+    )
+
+    def __init__(self, version: int, kinds: Mapping[str, dict[str, Any]], digests: dict[str, bytes], total: int) -> None:
+        """Use `empty` and `with_changes`; this only derives the look-up tables."""
+        self.version = version
+        self._kinds = kinds
+        self._digests = digests
+        self.total = total
+        self.unread = len(digests) - sum(len(items) for items in kinds.values())
+        """Items of kinds this version does not know: kept in the hash, not understood."""
+        self.site: SiteItem = kinds["site"].get("site", SiteItem())
+        self.zone = ZoneInfo(self.site.time_zone)
+        starts = self.site.day_starts_seconds
+        self.day_starts_at = time(starts // 3600, starts // 60 % 60, starts % 60)
+        self.days: dict[date, DayKind] = {item.date: item.day for item in kinds["day"].values()}
+        self.lane_of_reader: dict[str, LaneItem] = {item.reader: item for item in kinds["lane"].values()}
+        self.till_of_reader: dict[str, TillItem] = {item.reader: item for item in kinds["till"].values()}
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Return the snapshot of a daemon that was never told anything: version 0."""
+        return cls(0, {kind: {} for kind in _KINDS.values()}, {}, 0)
+
+    @property
+    def content_hash(self) -> bytes:
+        """32 bytes that are equal exactly when two snapshots hold the same items."""
+        return self.total.to_bytes(32, "big")
+
+    def __len__(self) -> int:
+        """Count the items, those of unknown kind included."""
+        return len(self._digests)
+
+    def with_changes(self, version: int, changes: Iterable[StateItem]) -> Self:
+        """Return a snapshot at `version` with items replaced, added or (empty body) removed.
+
+        Raises msgspec.ValidationError or DecodeError for a body that is no item; the old snapshot is untouched.
+        """
+        kinds = dict(self._kinds)
+        copied: set[str] = set()
+        digests = dict(self._digests)
+        total = self.total
+        for key, body in changes:
+            old = digests.pop(key, None)
+            if old is not None:
+                total -= int.from_bytes(old, "big")
+            kind = key.partition("/")[0]
+            if kind in kinds and kind not in copied:
+                kinds[kind] = dict(kinds[kind])
+                copied.add(kind)
+            if kind in kinds:
+                kinds[kind].pop(key, None)
+            if not body:
+                continue
+            digest = item_digest(key, body)
+            digests[key] = digest.to_bytes(32, "big")
+            total += digest
+            if kind in kinds:
+                kinds[kind][key] = _decoder.decode(body)
+        return type(self)(version, kinds, digests, total % _MODULUS)
+
+    def card(self, credential: str) -> CardItem | None:
+        """Find a credential's card."""
+        return self._kinds["card"].get(f"card/{credential}")
+
+    def lane(self, lane_id: str) -> LaneItem | None:
+        """Find a lane by its id."""
+        return self._kinds["lane"].get(f"lane/{lane_id}")
+
+    def till(self, till_id: str) -> TillItem | None:
+        """Find a till by its id."""
+        return self._kinds["till"].get(f"till/{till_id}")
+
+    def zone_of(self, zone_id: str) -> ZoneItem | None:
+        """Find a zone by its id."""
+        return self._kinds["zone"].get(f"zone/{zone_id}")
+
+    def level(self, level_id: str) -> LevelItem | None:
+        """Find an access level by its id."""
+        return self._kinds["level"].get(f"level/{level_id}")
+
+    def schedule(self, schedule_id: str) -> ScheduleItem | None:
+        """Find a schedule by its id."""
+        return self._kinds["schedule"].get(f"schedule/{schedule_id}")
+
+    @property
+    def meals(self) -> Iterable[MealItem]:
+        """All meal periods."""
+        return self._kinds["meal"].values()
+
+    @property
+    def cards(self) -> Iterable[CardItem]:
+        """All cards, in no promised order."""
+        return self._kinds["card"].values()
+
+    def price(self, meal: str, stall: str, category: str) -> TariffItem | None:
+        """Find the most specific tariff: stall and category, then stall, then category, then any."""
+        tariffs = self._kinds["tariff"]
+        for key in (f"{stall}/{category}", f"{stall}/*", f"*/{category}", "*/*"):
+            found: TariffItem | None = tariffs.get(f"tariff/{meal}/{key}")
+            if found is not None:
+                return found
+        return None
+
+
+_KINDS = {
+    SiteItem: "site",
+    ZoneItem: "zone",
+    LaneItem: "lane",
+    LevelItem: "level",
+    ScheduleItem: "schedule",
+    DayItem: "day",
+    CardItem: "card",
+    TillItem: "till",
+    MealItem: "meal",
+    TariffItem: "tariff",
+}

@@ -1,0 +1,82 @@
+"""Every reason a tap can be granted or refused for, in one enumeration.
+
+A member's value is the word in the log, on the wire and in reports, the metric label and the key of its texts
+(`cardcore.texts`). Values are never renamed or reused: stored records carry them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a tap ended as it did. The first three grant, all others refuse."""
+
+    GRANTED = "granted"
+    CHARGED = "charged"
+    FREE_LANE = "free_lane"
+
+    # the card could not prove anything
+    CARD_UNREADABLE = "card_unreadable"
+    CARD_MOVED = "card_moved"
+    CARD_NOT_GENUINE = "card_not_genuine"
+    CARD_UNKNOWN_TYPE = "card_unknown_type"
+    CARD_TIMEOUT = "card_timeout"
+    POSSIBLY_STALE = "possibly_stale"
+
+    # the card is known, or not, and is in a state
+    CARD_UNKNOWN = "card_unknown"
+    CARD_NOT_ISSUED = "card_not_issued"
+    CARD_SUSPENDED = "card_suspended"
+    CARD_LOST = "card_lost"
+    CARD_DAMAGED = "card_damaged"
+    CARD_RETURNED = "card_returned"
+    CARD_REVOKED = "card_revoked"
+    CARD_SUPERSEDED = "card_superseded"
+    CARD_NOT_YET_VALID = "card_not_yet_valid"
+    CARD_EXPIRED = "card_expired"
+    ASSURANCE_TOO_LOW = "assurance_too_low"
+
+    # the way
+    PRODUCT_NOT_FOR_GATE = "product_not_for_gate"
+    NO_ACCESS_HERE = "no_access_here"
+    NO_ACCESS_NOW = "no_access_now"
+    LANE_UNKNOWN = "lane_unknown"
+    LANE_LOCKED = "lane_locked"
+    LANE_BUSY = "lane_busy"
+    LANE_NOT_READY = "lane_not_ready"
+
+    # the meal
+    PRODUCT_NOT_FOR_CANTEEN = "product_not_for_canteen"
+    TILL_UNKNOWN = "till_unknown"
+    NO_MEAL_NOW = "no_meal_now"
+    NO_PRICE = "no_price"
+    ACCOUNT_FROZEN = "account_frozen"
+    ACCOUNT_CLOSED = "account_closed"
+    BALANCE_TOO_LOW = "balance_too_low"
+    MEAL_LIMIT = "meal_limit"
+    REPEAT_TAP = "repeat_tap"
+
+    # deciding without the server
+    SNAPSHOT_MISSING = "snapshot_missing"
+    SNAPSHOT_TOO_OLD = "snapshot_too_old"
+    OFFLINE_TAP_CAP = "offline_tap_cap"
+    OFFLINE_CARD_CAP = "offline_card_cap"
+    OFFLINE_TILL_COUNT_CAP = "offline_till_count_cap"
+    OFFLINE_TILL_SUM_CAP = "offline_till_sum_cap"
+    OFFLINE_TOO_LONG = "offline_too_long"
+
+    # the machine itself
+    STORE_FAILED = "store_failed"
+    SERVER_FAULT = "server_fault"
+
+    @property
+    def grants(self) -> bool:
+        """Whether this reason lets the holder pass or eat."""
+        return self in GRANTING
+
+
+GRANTING = frozenset({Reason.GRANTED, Reason.CHARGED, Reason.FREE_LANE})
+
+ALARMING = frozenset({Reason.CARD_LOST, Reason.CARD_NOT_GENUINE, Reason.CARD_SUPERSEDED})
+"""Refusals that a guard must see as an alarm, because somebody holds what they should not."""

@@ -1,0 +1,72 @@
+"""What people are told for each reason: English, Chinese, and the few ASCII characters of a reader's display.
+
+The display text has at most 16 characters, the width of the smallest OSDP text display (1x16, PDCAP function 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from cardcore.reasons import Reason
+
+DISPLAY_WIDTH = 16
+"""Characters of the smallest OSDP text display."""
+
+
+class ReasonText(NamedTuple):
+    """One reason in words."""
+
+    en: str
+    zh: str
+    display: str
+    """ASCII, at most `DISPLAY_WIDTH` characters."""
+
+
+REASON_TEXTS: Mapping[Reason, ReasonText] = {
+    Reason.GRANTED: ReasonText("Please pass", "请通行", "PLEASE PASS"),
+    Reason.CHARGED: ReasonText("Meal charged", "消费成功", "ENJOY YOUR MEAL"),
+    Reason.FREE_LANE: ReasonText("Lane is open to all", "通道开放", "LANE OPEN"),
+    Reason.CARD_UNREADABLE: ReasonText("Card could not be read; hold it still", "读卡失败，请重新贴卡", "TRY AGAIN"),
+    Reason.CARD_MOVED: ReasonText("Card was moved too early", "卡片移开过早，请重新贴卡", "HOLD CARD STILL"),
+    Reason.CARD_NOT_GENUINE: ReasonText("Card failed its proof: possible copy", "卡片认证失败，疑似伪卡", "CARD NOT VALID"),
+    Reason.CARD_UNKNOWN_TYPE: ReasonText("Not a card of this site", "非本系统卡片", "WRONG CARD"),
+    Reason.CARD_TIMEOUT: ReasonText("Card did not answer in time", "卡片响应超时", "TRY AGAIN"),
+    Reason.POSSIBLY_STALE: ReasonText("Tap was held back by the line; tap again", "线路恢复中，请重新刷卡", "TAP AGAIN"),
+    Reason.CARD_UNKNOWN: ReasonText("Card is not registered", "卡片未登记", "UNKNOWN CARD"),
+    Reason.CARD_NOT_ISSUED: ReasonText("Card is registered but not issued", "卡片尚未发放", "CARD NOT ISSUED"),
+    Reason.CARD_SUSPENDED: ReasonText("Card is suspended", "卡片已冻结", "CARD SUSPENDED"),
+    Reason.CARD_LOST: ReasonText("Card was reported lost", "卡片已挂失", "CARD LOST"),
+    Reason.CARD_DAMAGED: ReasonText("Card was reported damaged", "卡片已报损", "CARD DAMAGED"),
+    Reason.CARD_RETURNED: ReasonText("Card was returned", "卡片已退回", "CARD RETURNED"),
+    Reason.CARD_REVOKED: ReasonText("Card was revoked", "卡片已注销", "CARD REVOKED"),
+    Reason.CARD_SUPERSEDED: ReasonText("A newer card replaced this one", "卡片已被新卡取代", "OLD CARD"),
+    Reason.CARD_NOT_YET_VALID: ReasonText("Card is not valid yet", "卡片尚未生效", "NOT YET VALID"),
+    Reason.CARD_EXPIRED: ReasonText("Card has expired", "卡片已过期", "CARD EXPIRED"),
+    Reason.ASSURANCE_TOO_LOW: ReasonText("This lane needs a secure card", "此处须使用安全卡", "SECURE CARD ONLY"),
+    Reason.PRODUCT_NOT_FOR_GATE: ReasonText("Canteen-only card", "仅限食堂使用", "CANTEEN ONLY"),
+    Reason.NO_ACCESS_HERE: ReasonText("No right to pass here", "无此处通行权限", "NO ACCESS HERE"),
+    Reason.NO_ACCESS_NOW: ReasonText("No right to pass at this time", "此时段不可通行", "NO ACCESS NOW"),
+    Reason.LANE_UNKNOWN: ReasonText("Reader is not assigned to a lane", "读卡器未绑定通道", "NOT IN SERVICE"),
+    Reason.LANE_LOCKED: ReasonText("Lane is locked", "通道已锁闭", "LANE LOCKED"),
+    Reason.LANE_BUSY: ReasonText("Lane is in use, please wait", "通道使用中，请稍候", "PLEASE WAIT"),
+    Reason.LANE_NOT_READY: ReasonText("Lane is not ready; use another", "通道未就绪，请走其他通道", "USE OTHER LANE"),
+    Reason.PRODUCT_NOT_FOR_CANTEEN: ReasonText("Gate-only card", "仅限门禁使用", "GATE ONLY"),
+    Reason.TILL_UNKNOWN: ReasonText("Reader is not assigned to a till", "读卡器未绑定消费机", "NOT IN SERVICE"),
+    Reason.NO_MEAL_NOW: ReasonText("No meal is served now", "当前非用餐时段", "NO MEAL NOW"),
+    Reason.NO_PRICE: ReasonText("No price is set for this meal", "本餐次未设定价格", "NO PRICE SET"),
+    Reason.ACCOUNT_FROZEN: ReasonText("Account is frozen", "账户已冻结", "ACCOUNT FROZEN"),
+    Reason.ACCOUNT_CLOSED: ReasonText("Account is closed", "账户已销户", "ACCOUNT CLOSED"),
+    Reason.BALANCE_TOO_LOW: ReasonText("Balance is too low", "余额不足", "BALANCE TOO LOW"),
+    Reason.MEAL_LIMIT: ReasonText("Meal limit reached", "本餐次数已达上限", "MEAL LIMIT"),
+    Reason.REPEAT_TAP: ReasonText("Already charged a moment ago", "请勿重复刷卡", "ALREADY CHARGED"),
+    Reason.SNAPSHOT_MISSING: ReasonText("Out of service: no card list yet", "暂停服务：尚无名单", "OUT OF SERVICE"),
+    Reason.SNAPSHOT_TOO_OLD: ReasonText("Out of service: card list too old", "暂停服务：名单过期", "OUT OF SERVICE"),
+    Reason.OFFLINE_TAP_CAP: ReasonText("Above the offline limit a tap", "超过脱机单笔限额", "OFFLINE LIMIT"),
+    Reason.OFFLINE_CARD_CAP: ReasonText("Offline limit of this card reached", "本卡脱机次数已达上限", "OFFLINE LIMIT"),
+    Reason.OFFLINE_TILL_COUNT_CAP: ReasonText("Till holds too many offline meals", "消费机脱机笔数已满", "TILL LIMIT"),
+    Reason.OFFLINE_TILL_SUM_CAP: ReasonText("Till holds too much offline money", "消费机脱机金额已满", "TILL LIMIT"),
+    Reason.OFFLINE_TOO_LONG: ReasonText("Till has been offline too long", "消费机脱机时间过长", "OUT OF SERVICE"),
+    Reason.STORE_FAILED: ReasonText("Out of service: records cannot be kept", "暂停服务：无法保存记录", "OUT OF SERVICE"),
+    Reason.SERVER_FAULT: ReasonText("Server could not decide; try again", "系统繁忙，请重试", "TRY AGAIN"),
+}

@@ -1,0 +1,1 @@
+"""The device link: versioned messages of one authenticated WebSocket a daemon, and their codec."""

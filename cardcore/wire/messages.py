@@ -1,0 +1,295 @@
+"""Every message of the device link, in the order a session meets them.
+
+    server                          daemon
+    Challenge            ->
+                         <-         Hello            (signed with the device key over the challenge)
+    Welcome | Goodbye    ->                          (signed with the server key over the daemon's nonce)
+    Deny                 ->                          deny list first, before anything else (P14)
+    StateBegin Part.. End ->                         policy snapshot or delta, installed whole or not at all
+                         <-         StateInstalled
+                         <-         Tap              live, with a deadline; overtakes uploads (P11)
+    TapDecision          ->
+                         <-         Upload           backlog and outcomes, in seq order, within the credit granted
+    UploadAck            ->                          after commit: cumulative mark and a status a record (P5, P6)
+    Command              ->                          typed, once, expires 1 s after it was given (P13)
+                         <-         CommandDone
+                         <-         Health           every few seconds
+    Ping                 <->        Pong             clock skew, liveness
+
+Rules for change (P21): fields are only added, with a default; a message type that the peer does not know is ignored
+and counted. `WIRE_VERSION` rises with the first change that an older peer could misread.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from cardcore.ids import CredentialKey
+from cardcore.journal import Record
+
+WIRE_VERSION = 1
+OLDEST_WIRE_VERSION = 1
+"""The oldest version that is still spoken (N-1 once there is one)."""
+
+MAX_FRAME_BYTES = 64 * 1024
+MAX_UPLOAD_RECORDS = 500
+MAX_STATE_PART_BYTES = 48 * 1024
+COMMAND_LIFE_MS = 1_000
+"""A command is dead this long after it was given (I8)."""
+
+
+class GoodbyeCode(StrEnum):
+    """Why the server ends a session."""
+
+    UNKNOWN_DEVICE = "unknown_device"
+    WRONG_KEY = "wrong_key"
+    REVOKED = "revoked"
+    VERSION = "version"
+    DUPLICATE = "duplicate"
+    PROTOCOL = "protocol"
+    BUSY = "busy"
+    RESTARTING = "restarting"
+
+
+class RecordStatus(StrEnum):
+    """What the server did with an uploaded record. None of these lets a device delete or resend it by itself."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    """The key is known with other content: quarantined, a person decides."""
+    QUARANTINED = "quarantined"
+    """Authentic framing, but the content cannot be used: kept for a person."""
+
+
+class CommandKind(StrEnum):
+    """What a server may ask a daemon to do."""
+
+    OPEN_LANE = "open_lane"
+    IDENTIFY = "identify"
+    """Blink a reader so that an installer finds it."""
+
+
+class Challenge(Struct, frozen=True, tag_field="t", tag="challenge"):
+    """First frame of a session."""
+
+    nonce: bytes
+    wire_version: int
+    site: str
+    server_time_ms: int
+
+
+class Hello(Struct, frozen=True, tag_field="t", tag="hello"):
+    """Who the daemon is, where its journal and its policy stand."""
+
+    device: str
+    wire_version: int
+    software: str
+    nonce: bytes
+    epoch: int
+    last_seq: int
+    acked_through: int
+    generation: str
+    """The server generation the daemon last knew; empty at first."""
+    policy_version: int
+    content_hash: bytes
+    deny_version: int
+    signature: bytes = b""
+    """Ed25519 of the device key over `cardcore.wire.signing.hello_bytes`."""
+
+
+class Welcome(Struct, frozen=True, tag_field="t", tag="welcome"):
+    """The session is open. A mark below the daemon's own, or another generation, means: resend from the mark (P10)."""
+
+    generation: str
+    acked_through: int
+    head_hash: bytes
+    """Hash of the last record of the contiguous run, for the daemon to compare with its own."""
+    wire_version: int
+    server_time_ms: int
+    credit: int
+    """Records the daemon may have in flight."""
+    new_epoch_wanted: bool = False
+    """The server knows a higher seq than the daemon: its journal was rolled back (P2)."""
+    signature: bytes = b""
+    """Ed25519 of the server key over `cardcore.wire.signing.welcome_bytes`."""
+
+
+class Goodbye(Struct, frozen=True, tag_field="t", tag="goodbye"):
+    """The server ends the session and says what to do."""
+
+    code: GoodbyeCode
+    advice: str
+    retry_after_ms: int = 0
+
+
+class Deny(Struct, frozen=True, tag_field="t", tag="deny"):
+    """Credentials that are refused from now on, whatever the snapshot says, until a snapshot >= `version` is in."""
+
+    version: int
+    entries: tuple[tuple[CredentialKey, str], ...]
+    """Credential and the reason to refuse it for."""
+    signature: bytes = b""
+
+
+class StateBegin(Struct, frozen=True, tag_field="t", tag="state_begin"):
+    """A transfer of policy: full when `base_version` is 0, else a delta on exactly that version."""
+
+    base_version: int
+    version: int
+    items: int
+    content_hash: bytes
+    signature: bytes
+    """Ed25519 of the server key over `cardcore.wire.signing.state_bytes`."""
+
+
+class StatePart(Struct, frozen=True, tag_field="t", tag="state_part"):
+    """Some items of the transfer, in order: key and JSON; an empty body removes the key."""
+
+    version: int
+    index: int
+    items: tuple[tuple[str, bytes], ...]
+
+
+class StateEnd(Struct, frozen=True, tag_field="t", tag="state_end"):
+    """All parts were sent; the daemon verifies and installs, or keeps what it has and asks for a full snapshot."""
+
+    version: int
+
+
+class StateInstalled(Struct, frozen=True, tag_field="t", tag="state_installed"):
+    """What the daemon now decides by. `problem` is set when a transfer was refused."""
+
+    version: int
+    content_hash: bytes
+    deny_version: int = 0
+    problem: str = ""
+
+
+class StateCurrent(Struct, frozen=True, tag_field="t", tag="state_current"):
+    """Nothing has changed: the daemon's version is the newest. Renews the age of the snapshot."""
+
+    version: int
+
+
+class Tap(Struct, frozen=True, tag_field="t", tag="tap"):
+    """A live tap: an intent record, already durable at the edge, waiting for a decision."""
+
+    epoch: int
+    record: Record
+
+
+class TapDecision(Struct, frozen=True, tag_field="t", tag="tap_decision"):
+    """The stored decision of a tap; a repeat of the tap gets the same again."""
+
+    epoch: int
+    seq: int
+    status: RecordStatus
+    granted: bool
+    reason: str
+    policy_version: int
+    acked_through: int
+    amount: int = 0
+    balance_after: int = 0
+    meal: str = ""
+    holder: str = ""
+    """Display name for a till; empty for gates."""
+
+
+class Upload(Struct, frozen=True, tag_field="t", tag="upload"):
+    """Records in seq order. The signature covers the last record's hash and thereby all before it (P4)."""
+
+    epoch: int
+    records: tuple[Record, ...]
+    signature: bytes
+
+
+class UploadAck(Struct, frozen=True, tag_field="t", tag="upload_ack"):
+    """Sent after commit. Everything up to `acked_through` is durable at the server."""
+
+    epoch: int
+    acked_through: int
+    statuses: tuple[tuple[int, RecordStatus], ...]
+    credit: int
+
+
+class Command(Struct, frozen=True, tag_field="t", tag="command"):
+    """An order for one lane or reader; never queued across a session, never repeated."""
+
+    nonce: str
+    kind: CommandKind
+    place: str
+    issued_at_ms: int
+    actor: str
+    reason: str
+
+
+class CommandDone(Struct, frozen=True, tag_field="t", tag="command_done"):
+    """How a command ended: done / refused / expired / unknown."""
+
+    nonce: str
+    result: str
+    detail: str = ""
+
+
+class ReaderHealth(Struct, frozen=True):
+    """One reader as its daemon sees it."""
+
+    name: str
+    place: str
+    online: bool
+    secure: bool
+    detail: str = ""
+
+
+class Health(Struct, frozen=True, tag_field="t", tag="health"):
+    """How a daemon feels; sent on change and every few seconds."""
+
+    at_ms: int
+    uptime_ms: int
+    last_seq: int
+    pending: int
+    """Records not yet acknowledged."""
+    journal_fill_percent: int
+    policy_version: int
+    deny_version: int
+    clock_skew_ms: int
+    memory_bytes: int
+    readers: tuple[ReaderHealth, ...]
+    sync_p95_us: int = 0
+    """95th percentile of a durable write, microseconds."""
+
+
+class Ping(Struct, frozen=True, tag_field="t", tag="ping"):
+    """Liveness and clock skew; either side may ask."""
+
+    id: int
+    sent_ms: int
+
+
+class Pong(Struct, frozen=True, tag_field="t", tag="pong"):
+    """Answer to a ping, with the answering side's wall clock."""
+
+    id: int
+    sent_ms: int
+    answered_ms: int
+
+
+ToDaemon = (
+    Challenge
+    | Welcome
+    | Goodbye
+    | Deny
+    | StateBegin
+    | StatePart
+    | StateEnd
+    | StateCurrent
+    | TapDecision
+    | UploadAck
+    | Command
+    | Ping
+    | Pong
+)
+ToServer = Hello | StateInstalled | Tap | Upload | CommandDone | Health | Ping | Pong
