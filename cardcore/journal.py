@@ -142,7 +142,7 @@ class ChainHead(NamedTuple):
 
 START = ChainHead(0, GENESIS)
 
-_body_decoder = msgspec.json.Decoder(Body)
+_body_decoder: msgspec.json.Decoder[Body] = msgspec.json.Decoder(Body)
 _body_encoder = msgspec.json.Encoder()
 
 

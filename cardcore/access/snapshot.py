@@ -31,7 +31,7 @@ from cardcore.access.items import (
 from cardcore.calendar import DayKind
 
 _MODULUS = 2**256
-_decoder = msgspec.json.Decoder(Item)
+_decoder: msgspec.json.Decoder[Item] = msgspec.json.Decoder(Item)
 _encoder = msgspec.json.Encoder()
 
 

@@ -18,8 +18,8 @@ class BadFrame:
 
 
 _encoder = msgspec.msgpack.Encoder()
-_for_daemon = msgspec.msgpack.Decoder(ToDaemon)
-_for_server = msgspec.msgpack.Decoder(ToServer)
+_for_daemon: msgspec.msgpack.Decoder[ToDaemon] = msgspec.msgpack.Decoder(ToDaemon)
+_for_server: msgspec.msgpack.Decoder[ToServer] = msgspec.msgpack.Decoder(ToServer)
 
 
 def encode(message: ToDaemon | ToServer) -> bytes:

@@ -1,0 +1,1 @@
+"""Alembic migrations; the SQL stands in files of its own beside them."""
