@@ -372,6 +372,7 @@ create table quarantine (
     seq bigint not null,
     why text not null,
     hash bytea not null,
+    previous bytea not null,
     body bytea not null,
     received_at timestamptz not null,
     closed_at timestamptz,

@@ -1,0 +1,166 @@
+"""What enters and leaves the tap path, and the rows it works on. Plain values, no SQL, no rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from cardcore.access.items import AccountState
+from cardcore.ids import DeviceId, SiteId, TapKey
+from cardcore.journal import Record
+from cardcore.reasons import Reason
+from cardcore.wire.messages import RecordStatus
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDevice:
+    """A device as its link knows it: what it may report, and the key that seals its records."""
+
+    id: DeviceId
+    site: SiteId
+    purposes: frozenset[str]
+    places: frozenset[str]
+    """Lanes and tills assigned to it; what it says about others is refused."""
+    record_key: bytes
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One frame: a live tap (one record) or an upload (records in seq order)."""
+
+    device: LinkDevice
+    epoch: int
+    records: tuple[Record, ...]
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LiveDecision:
+    """What a live tap is answered."""
+
+    granted: bool
+    reason: Reason | str
+    policy_version: int
+    amount: int = 0
+    balance_after: int = 0
+    meal: str = ""
+    holder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of an arrival, valid only after the commit."""
+
+    statuses: tuple[tuple[int, RecordStatus], ...]
+    acked_through: int
+    decision: LiveDecision | None = None
+
+
+class Chained(NamedTuple):
+    """Enough of a stored record to go on with its chain."""
+
+    hash: bytes
+    previous: bytes
+
+
+@dataclass(slots=True)
+class EpochMark:
+    """How far a device's journal is stored without a gap. Mutable within one batch."""
+
+    acked_through: int
+    head_hash: bytes
+    above: dict[int, Chained] = field(default_factory=dict)
+    """Stored or quarantined records beyond the mark."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A record that is in the database, or was put there earlier in this batch."""
+
+    hash: bytes
+    kind: str
+    purpose: str
+    place: str
+    credential: str
+    decision: LiveDecision | None
+    card_id: UUID | None = None
+    person_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRow:
+    """The newest charge revision of a tap; even revisions are in force."""
+
+    id: UUID
+    revision: int
+    amount: int
+    account_id: UUID | None
+    person_id: UUID | None
+    till: str
+    stall: str
+    meal: str
+    business_day: date
+    legs: tuple[tuple[UUID, int], ...]
+    """(from ledger account, fen) of its transfers."""
+
+    @property
+    def in_force(self) -> bool:
+        """Whether the tap is charged at this moment."""
+        return self.revision % 2 == 0
+
+
+@dataclass(slots=True)
+class PurseRow:
+    """A locked purse. Mutable within one batch; `changed` purses are written back."""
+
+    id: UUID
+    kind: str
+    balance: int
+    floor: int
+    changed: bool = False
+
+
+@dataclass(slots=True)
+class AccountRow:
+    """A locked account with its purses and the meals it took on the days in question."""
+
+    id: UUID
+    person_id: UUID
+    state: AccountState
+    holder: str
+    purses: dict[str, PurseRow]
+    meals: dict[tuple[date, str], int] = field(default_factory=dict)
+    meal_changes: dict[tuple[date, str], tuple[int, int]] = field(default_factory=dict)
+    """(count, fen) to add."""
+
+
+@dataclass(slots=True)
+class Facts:
+    """Everything a batch decides on, read and locked in its transaction."""
+
+    marks: dict[tuple[DeviceId, int], EpochMark]
+    stored: dict[TapKey, StoredRecord]
+    charges: dict[TapKey, ChargeRow]
+    accounts: dict[UUID, AccountRow]
+    ledger_accounts: dict[tuple[SiteId, str, str], UUID]
+    """(site, role, name) -> id."""
+
+
+Row = dict[str, object]
+
+
+@dataclass(slots=True)
+class Writes:
+    """Rows to insert, by table; written set-based in one go."""
+
+    record: list[Row] = field(default_factory=list)
+    charge: list[Row] = field(default_factory=list)
+    transfer: list[Row] = field(default_factory=list)
+    ledger_account: list[Row] = field(default_factory=list)
+    quarantine: list[Row] = field(default_factory=list)
+    finding: list[Row] = field(default_factory=list)
+    record_arrival: list[Row] = field(default_factory=list)
+    events: dict[SiteId, list[Row]] = field(default_factory=dict)

@@ -1,0 +1,108 @@
+"""The no-timer micro-batcher: whatever queued while the last commit ran becomes the next batch.
+
+One waiting tap pays nothing for batching; load batches itself. Live taps go before uploads, and a live tap never waits
+for more than one upload's share of a batch (P11). All database work runs in one injected executor call at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from cardcore.wire.messages import MAX_UPLOAD_RECORDS
+from server.taps.arrivals import Arrival, Receipt
+
+log = structlog.get_logger()
+
+MAX_LIVE_BATCH = 500
+"""Live taps of one transaction."""
+MAX_QUEUED_LIVE = 5_000
+"""Beyond this a live tap is refused at once: its daemon decides by itself."""
+MAX_QUEUED_UPLOADS = 512
+"""One a device is the rule (credit); beyond this the server is told to slow down."""
+
+
+class BusyError(Exception):
+    """The queue is full; the caller's peer should decide by itself or come back later."""
+
+
+class Processor(Protocol):
+    """What the batcher drives; `server.taps.service.TapService` is the real one."""
+
+    def process(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
+        """Process and commit a batch; a receipt for each arrival, in order."""
+        ...
+
+
+Run = Callable[[Callable[[Sequence[Arrival]], list[Receipt]], Sequence[Arrival]], Awaitable[list[Receipt]]]
+"""Runs a blocking call off the loop; injected so that a simulator can run it inline."""
+
+_Waiting = tuple[Arrival, "asyncio.Future[Receipt]"]
+
+
+class Batcher:
+    """Queues arrivals and commits them in batches. Belongs to one event loop."""
+
+    def __init__(self, processor: Processor, run: Run) -> None:
+        """Take the processor and how to run it."""
+        self._processor = processor
+        self._run = run
+        self._live: deque[_Waiting] = deque()
+        self._uploads: deque[_Waiting] = deque()
+        self._wake = asyncio.Event()
+        self.batches = 0
+        self.processed = 0
+
+    async def submit(self, arrival: Arrival) -> Receipt:
+        """Queue an arrival and wait for its commit. Raises BusyError at once when the queue is full."""
+        queue, limit = (
+            (self._live, MAX_QUEUED_LIVE) if arrival.live else (self._uploads, MAX_QUEUED_UPLOADS)
+        )
+        if len(queue) >= limit:
+            raise BusyError
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        queue.append((arrival, future))
+        self._wake.set()
+        return await future
+
+    async def serve(self) -> None:
+        """Run until cancelled. A failed batch fails its own arrivals and nothing else."""
+        try:
+            while True:
+                await self._wake.wait()
+                batch = self._gather()
+                if not batch:
+                    self._wake.clear()
+                    continue
+                await self._commit(batch)
+        finally:
+            for _, future in (*self._live, *self._uploads):
+                future.cancel()
+
+    def _gather(self) -> list[_Waiting]:
+        batch = [self._live.popleft() for _ in range(min(len(self._live), MAX_LIVE_BATCH))]
+        records = 0
+        while self._uploads and records + len(self._uploads[0][0].records) <= MAX_UPLOAD_RECORDS:
+            waiting = self._uploads.popleft()
+            records += len(waiting[0].records)
+            batch.append(waiting)
+        return batch
+
+    async def _commit(self, batch: list[_Waiting]) -> None:
+        try:
+            receipts = await self._run(self._processor.process, [arrival for arrival, _ in batch])
+        except Exception as error:  # noqa: BLE001 - whatever failed, every waiting frame must hear of it
+            log.error("batch_failed", error=repr(error)[:500], arrivals=len(batch))
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        self.batches += 1
+        self.processed += len(batch)
+        for (_, future), receipt in zip(batch, receipts, strict=True):
+            if not future.done():
+                future.set_result(receipt)
