@@ -34,7 +34,7 @@ test: setup-test ## set up, check and test everything; PYTEST_ARGS narrows the t
 
 pytest: # the tests alone, on a machine that is set up
 	@echo "onecard: testing with $(PYTEST_JOBS) processes"
-	@$(VENV)/bin/python -m pytest -q -n $(PYTEST_JOBS) --dist loadfile $(PYTEST_ARGS)
+	@$(VENV)/bin/python -m pytest -n $(PYTEST_JOBS) --dist loadfile $(PYTEST_ARGS)
 
 lint: ## ruff, its formatter and mypy; the import and house rules run with the tests
 	@echo "onecard: checking style (ruff)"
@@ -57,7 +57,7 @@ bench: setup ## measure; options in BENCH_ARGS
 	@exec $(VENV)/bin/onecard bench $(BENCH_ARGS)
 
 chaos: setup-test ## only the tests that kill processes in the middle of a meal
-	@$(VENV)/bin/python -m pytest -q -m chaos $(PYTEST_ARGS)
+	@$(VENV)/bin/python -m pytest -m chaos $(PYTEST_ARGS)
 
 clean: ## remove the virtual environment, caches and the demo's data
 	rm -rf $(VENV) .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -26,6 +26,7 @@ BREAKS = {
     "web-calls-services": ("admin_web/__init__.py", "import sqlalchemy"),
     "mocks-speak-bytes": ("firmware_mocks/__init__.py", "import reader_daemon.protocols.osdp.panel"),
     "engines-do-no-io": ("reader_daemon/protocols/osdp/crypto.py", "import os"),
+    "reader-box-needs-no-web": ("reader_daemon/settings.py", "import pydantic"),
     "transports-own-ports": ("reader_daemon/settings.py", "import serial"),
     "services-know-no-web": ("server/cards/service.py", "import fastapi"),
 }
