@@ -122,9 +122,7 @@ def decide_alone(
             return Decision(granted=False, reason=stale, policy_version=snapshot.version, card=decision.card)
 
 
-def _reason(
-    tap: GateTap, card: CardItem | None, snapshot: Snapshot, state: SiteState, at: datetime
-) -> Reason:
+def _reason(tap: GateTap, card: CardItem | None, snapshot: Snapshot, state: SiteState, at: datetime) -> Reason:
     if snapshot.version == 0:
         return Reason.SNAPSHOT_MISSING
     lane = snapshot.lane(tap.lane)
@@ -163,5 +161,3 @@ def _right(card: CardItem, lane: LaneItem, zone: ZoneItem | None, snapshot: Snap
         if schedule is not None and is_open(schedule.intervals, snapshot.days, moment):
             return Reason.GRANTED
     return Reason.NO_ACCESS_NOW if somewhere else Reason.NO_ACCESS_HERE
-
-

@@ -184,9 +184,7 @@ class TariffItem(Struct, frozen=True, tag_field="kind", tag="tariff"):
     category: str = "*"
 
 
-Item = (
-    SiteItem | ZoneItem | LaneItem | LevelItem | ScheduleItem | DayItem | CardItem | TillItem | MealItem | TariffItem
-)
+Item = SiteItem | ZoneItem | LaneItem | LevelItem | ScheduleItem | DayItem | CardItem | TillItem | MealItem | TariffItem
 
 
 def item_key(item: Item) -> str:

@@ -58,8 +58,8 @@ class Snapshot:
     __slots__ = (
         "_digests",
         "_kinds",
-        "days",
         "day_starts_at",
+        "days",
         "lane_of_reader",
         "site",
         "till_of_reader",
@@ -69,7 +69,9 @@ class Snapshot:
         "zone",
     )
 
-    def __init__(self, version: int, kinds: Mapping[str, dict[str, Any]], digests: dict[str, bytes], total: int) -> None:
+    def __init__(
+        self, version: int, kinds: Mapping[str, dict[str, Any]], digests: dict[str, bytes], total: int
+    ) -> None:
         """Use `empty` and `with_changes`; this only derives the look-up tables."""
         self.version = version
         self._kinds = kinds

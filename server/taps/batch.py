@@ -114,9 +114,7 @@ class Batch:
         decision = decide(tap, snapshot, SiteState(), at)
         return LiveDecision(decision.granted, decision.reason, decision.policy_version)
 
-    def _meal(
-        self, arrival: Arrival, key: TapKey, intent: Intent, snapshot: Snapshot, at: datetime
-    ) -> LiveDecision:
+    def _meal(self, arrival: Arrival, key: TapKey, intent: Intent, snapshot: Snapshot, at: datetime) -> LiveDecision:
         if intent.place not in arrival.device.places:
             return LiveDecision(granted=False, reason=Reason.TILL_UNKNOWN, policy_version=snapshot.version)
         card = snapshot.card(intent.credential)

@@ -59,9 +59,7 @@ class Batcher:
 
     async def submit(self, arrival: Arrival) -> Receipt:
         """Queue an arrival and wait for its commit. Raises BusyError at once when the queue is full."""
-        queue, limit = (
-            (self._live, MAX_QUEUED_LIVE) if arrival.live else (self._uploads, MAX_QUEUED_UPLOADS)
-        )
+        queue, limit = (self._live, MAX_QUEUED_LIVE) if arrival.live else (self._uploads, MAX_QUEUED_UPLOADS)
         if len(queue) >= limit:
             raise BusyError
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
@@ -95,8 +93,8 @@ class Batcher:
     async def _commit(self, batch: list[_Waiting]) -> None:
         try:
             receipts = await self._run(self._processor.process, [arrival for arrival, _ in batch])
-        except Exception as error:  # noqa: BLE001 - whatever failed, every waiting frame must hear of it
-            log.error("batch_failed", error=repr(error)[:500], arrivals=len(batch))
+        except Exception as error:
+            log.exception("batch_failed", arrivals=len(batch))
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)

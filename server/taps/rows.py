@@ -110,9 +110,7 @@ def quarantine_row(row_id: UUID, site: SiteId, key: TapKey, record: Record, why:
     }
 
 
-def finding_row(
-    row_id: UUID, site: SiteId, kind: str, key: TapKey, detail: Mapping[str, object], now: datetime
-) -> Row:
+def finding_row(row_id: UUID, site: SiteId, kind: str, key: TapKey, detail: Mapping[str, object], now: datetime) -> Row:
     """Return the row of a named difference."""
     subject = f"{key.device}/{key.epoch}/{key.seq}"
     return {"id": row_id, "site_id": site, "kind": kind, "subject": subject, "detail": detail, "opened_at": now}

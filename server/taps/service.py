@@ -7,7 +7,7 @@ draws new ones, which is safe: what makes a repeat harmless is the tap key, not 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from uuid import UUID
 
 import psycopg
@@ -52,7 +52,7 @@ class TapService:
         try:
             return self._retried(arrivals, checked)
         except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
-            log.error("batch_refused_by_database", error=str(error)[:500], arrivals=len(arrivals))
+            log.exception("batch_refused_by_database", error=str(error)[:500], arrivals=len(arrivals))
             return self._one_by_one(arrivals, checked)
 
     def close(self) -> None:
@@ -140,7 +140,7 @@ class TapService:
         try:
             return self._retried([single], [(one,)])[0]
         except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
-            log.error("record_refused_by_database", seq=one.record.seq, error=str(error)[:500])
+            log.exception("record_refused_by_database", seq=one.record.seq, error=str(error)[:500])
             return self._set_aside(single, one)
 
     def _set_aside(self, arrival: Arrival, one: Checked) -> Receipt:
@@ -151,9 +151,7 @@ class TapService:
         return Receipt(status, receipt.acked_through, fault if arrival.live else None)
 
 
-def _keys(
-    arrivals: Sequence[Arrival], checked: Sequence[tuple[Checked, ...]]
-) -> tuple[list[TapKey], list[TapKey]]:
+def _keys(arrivals: Sequence[Arrival], checked: Sequence[tuple[Checked, ...]]) -> tuple[list[TapKey], list[TapKey]]:
     """Return the keys of all records, and of the till taps that intents and outcomes are about."""
     keys: list[TapKey] = []
     taps: list[TapKey] = []

@@ -1,0 +1,116 @@
+"""What the link needs of the rest of the server, as small protocols of blocking calls, and of its socket."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from cardcore.access.snapshot import StateItem
+from cardcore.ids import DeviceId, SiteId
+from cardcore.wire.messages import Health
+from server.taps.arrivals import LinkDevice
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDevice:
+    """An enrolled device: what its link may do, the key it proves, whether it was revoked."""
+
+    link: LinkDevice
+    name: str
+    public_key: bytes
+
+
+class Mark(NamedTuple):
+    """How far the server holds a device's journal without a gap, and the hash of the record there."""
+
+    acked_through: int
+    head_hash: bytes
+
+
+class Devices(Protocol):
+    """The register of devices. Blocking calls, run through the injected executor."""
+
+    def known(self, device_id: DeviceId) -> KnownDevice | None:
+        """Find an enrolled device."""
+        ...
+
+    def open_epoch(self, device_id: DeviceId, epoch: int) -> Mark:
+        """Return the epoch's mark; an unknown epoch is registered, and older open ones are closed."""
+        ...
+
+    def connected(self, device_id: DeviceId, software: str) -> None:
+        """Note that a link is up."""
+        ...
+
+    def disconnected(self, device_id: DeviceId) -> None:
+        """Note that the link is down."""
+        ...
+
+    def healthy(self, device_id: DeviceId, health: Health) -> None:
+        """Keep the newest health report."""
+        ...
+
+    def installed(self, device_id: DeviceId, policy_version: int, deny_version: int, problem: str) -> None:
+        """Keep what policy the device says it decides by."""
+        ...
+
+    def alarm(self, device_id: DeviceId, kind: str, detail: dict[str, Any]) -> None:
+        """Open a Finding about a device."""
+        ...
+
+    def generation(self) -> str:
+        """Return the database's generation, which changes at every restore."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyChanges:
+    """Everything that turns one version of a site's policy into another."""
+
+    base_version: int
+    version: int
+    content_hash: bytes
+    items: tuple[StateItem, ...]
+
+
+class Policy(Protocol):
+    """The replicated policy. Blocking calls."""
+
+    def version(self, site: SiteId) -> int:
+        """Return the newest version."""
+        ...
+
+    def changes(self, site: SiteId, since: int) -> PolicyChanges:
+        """Return the items changed after `since`, cards that are refused first, all of one database snapshot."""
+        ...
+
+
+class Run(Protocol):
+    """Runs a blocking call off the loop; injected so that a simulator can run it inline."""
+
+    def __call__(self, call: Callable[..., Result], /, *args: Any) -> Awaitable[Result]:  # noqa: ANN401 - any call
+        """Run and return its result."""
+        ...
+
+
+class LinkClosedError(Exception):
+    """The peer is gone; nothing more can be sent or received."""
+
+
+class Channel(Protocol):
+    """A socket as the session sees it: whole binary frames."""
+
+    async def send(self, frame: bytes) -> None:
+        """Send one frame. Raises LinkClosedError."""
+        ...
+
+    async def receive(self) -> bytes:
+        """Return the next frame. Raises LinkClosedError."""
+        ...
+
+    async def close(self, reason: str) -> None:
+        """Close; further calls raise LinkClosedError."""
+        ...

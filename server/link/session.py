@@ -1,0 +1,278 @@
+"""One daemon's conversation after the handshake: taps and uploads in, decisions, acks and policy out.
+
+Frames are answered as their commits complete, so a slow upload never holds up a live tap. Everything is bounded: live
+taps in work, uploads in work (one), frames a second of rubbish before the peer is sent away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import psycopg
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from cardcore.clock import to_millis
+from cardcore.ids import DeviceId, SiteId, TapKey
+from cardcore.reasons import Reason
+from cardcore.wire import codec, signing
+from cardcore.wire.messages import (
+    COMMAND_LIFE_MS,
+    MAX_UPLOAD_RECORDS,
+    Command,
+    CommandDone,
+    Goodbye,
+    GoodbyeCode,
+    Health,
+    Hello,
+    Ping,
+    Pong,
+    RecordStatus,
+    StateCurrent,
+    StateInstalled,
+    Tap,
+    TapDecision,
+    ToDaemon,
+    Upload,
+    UploadAck,
+)
+from server.database import DatabaseUnavailableError
+from server.link import policy_feed
+from server.link.handshake import UPLOAD_CREDIT, Introduced
+from server.link.ports import Channel, Devices, LinkClosedError, Policy, Run
+from server.system import System
+from server.taps.arrivals import Arrival, LiveDecision, Receipt
+from server.taps.batcher import Batcher, BusyError
+
+log = structlog.get_logger()
+
+MAX_LIVE_TAPS = 256
+"""Taps of one daemon waiting for their decision; a lane has one at a time."""
+MAX_BAD_FRAMES = 20
+"""Unreadable frames before the peer is told to go away; each is counted."""
+STATE_CURRENT_SECONDS = 30.0
+"""How often a daemon hears that its policy is still the newest, which renews the age of its snapshot."""
+
+
+class Session:
+    """One live link; implements `server.link.directory.LiveSession`."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        who: Introduced,
+        batcher: Batcher,
+        devices: Devices,
+        policy: Policy,
+        run: Run,
+        system: System,
+        key: Ed25519PrivateKey,
+    ) -> None:
+        """Take everything the conversation needs; nothing happens before `serve`."""
+        self._channel = channel
+        self._link = who.device.link
+        self._public_key = who.device.public_key
+        self._hello: Hello = who.hello
+        self._batcher = batcher
+        self._devices = devices
+        self._policy = policy
+        self._run = run
+        self._system = system
+        self._key = key
+        self._told = who.hello.policy_version
+        self._moved = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._uploads: asyncio.Queue[Upload] = asyncio.Queue(UPLOAD_CREDIT)
+        self._commands: dict[str, asyncio.Future[CommandDone]] = {}
+        self._bad_frames = 0
+
+    @property
+    def device(self) -> DeviceId:
+        """Whose session it is."""
+        return self._link.id
+
+    @property
+    def site(self) -> SiteId:
+        """The device's site."""
+        return self._link.site
+
+    def policy_moved(self) -> None:
+        """Send what is new as soon as possible."""
+        self._moved.set()
+
+    async def end(self, goodbye: Goodbye) -> None:
+        """Say goodbye and close; a peer that is gone already is fine."""
+        try:
+            await self._channel.send(codec.encode(goodbye))
+            await self._channel.close(goodbye.code)
+        except LinkClosedError:
+            log.debug("link_gone_before_goodbye", device=str(self.device))
+
+    async def command(self, command: Command) -> CommandDone | None:
+        """Send a command; None when no answer came while it lived (P13)."""
+        answer = self._commands[command.nonce] = asyncio.get_running_loop().create_future()
+        try:
+            await self._channel.send(codec.encode(command))
+            return await asyncio.wait_for(answer, COMMAND_LIFE_MS / 1000)
+        except (TimeoutError, LinkClosedError):
+            return None
+        finally:
+            self._commands.pop(command.nonce, None)
+
+    async def serve(self) -> None:
+        """Converse until the link closes; leaves no task behind."""
+        self._spawn(self._feed_policy())
+        self._spawn(self._take_uploads())
+        try:
+            while True:
+                await self._frame(await self._channel.receive())
+        except LinkClosedError:
+            log.info("link_closed", device=str(self.device))
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _frame(self, frame: bytes) -> None:
+        match codec.decode_for_server(frame):
+            case Tap() as tap:
+                if len(self._tasks) < MAX_LIVE_TAPS:
+                    self._spawn(self._decide(tap))
+            case Upload() as upload:
+                if self._uploads.full():
+                    await self.end(Goodbye(GoodbyeCode.PROTOCOL, "More uploads than credit.", retry_after_ms=1000))
+                else:
+                    self._uploads.put_nowait(upload)
+            case Ping() as ping:
+                await self._send(Pong(ping.id, ping.sent_ms, to_millis(self._system.clock.now())))
+            case StateInstalled() as state:
+                self._spawn(self._installed(state))
+            case Health() as health:
+                self._spawn(self._noted(self._devices.healthy, self.device, health))
+            case CommandDone() as done:
+                answer = self._commands.get(done.nonce)
+                if answer is not None and not answer.done():
+                    answer.set_result(done)
+            case codec.BadFrame() as bad:
+                await self._rubbish(bad)
+            case Hello() | Pong():
+                pass  # a second hello changes nothing; pongs answer pings that nobody waits for
+
+    async def _rubbish(self, bad: codec.BadFrame) -> None:
+        self._bad_frames += 1
+        if self._bad_frames == 1:
+            log.warning("link_bad_frame", device=str(self.device), problem=bad.problem, size_bytes=bad.size_bytes)
+        if self._bad_frames >= MAX_BAD_FRAMES:
+            await self.end(Goodbye(GoodbyeCode.PROTOCOL, "Too many unreadable frames.", retry_after_ms=5000))
+
+    # --- taps and uploads ----------------------------------------------------------------------------------
+
+    async def _decide(self, tap: Tap) -> None:
+        arrival = Arrival(self._link, tap.epoch, (tap.record,), live=True)
+        receipt = await self._submit(arrival) if tap.epoch == self._hello.epoch else None
+        if receipt is None or receipt.decision is None:
+            return  # no answer: the daemon decides by itself at its deadline and uploads later
+        await self._send(_decision(TapKey(self.device, tap.epoch, tap.record.seq), receipt, receipt.decision))
+
+    async def _take_uploads(self) -> None:
+        while True:
+            upload = await self._uploads.get()
+            if not self._credible(upload):
+                await self.end(Goodbye(GoodbyeCode.PROTOCOL, "The signature of an upload is wrong."))
+                return
+            receipt = await self._submit(Arrival(self._link, upload.epoch, upload.records, live=False))
+            if receipt is None:
+                await self.end(Goodbye(GoodbyeCode.BUSY, "The server cannot store now.", retry_after_ms=1000))
+                return
+            await self._send(UploadAck(upload.epoch, receipt.acked_through, receipt.statuses, UPLOAD_CREDIT))
+
+    def _credible(self, upload: Upload) -> bool:
+        if upload.epoch != self._hello.epoch or not 0 < len(upload.records) <= MAX_UPLOAD_RECORDS:
+            return False
+        last = upload.records[-1]
+        signed = signing.upload_bytes(upload.epoch, last.seq, last.hash)
+        return signing.verified(self._public_key, upload.signature, signed)
+
+    async def _submit(self, arrival: Arrival) -> Receipt | None:
+        try:
+            return await self._batcher.submit(arrival)
+        except (BusyError, psycopg.Error) as error:
+            log.warning("arrival_not_stored", device=str(self.device), live=arrival.live, error=repr(error)[:200])
+            return None
+
+    # --- policy --------------------------------------------------------------------------------------------
+
+    async def _feed_policy(self) -> None:
+        while True:
+            self._moved.clear()
+            try:
+                await self._send_policy()
+            except (psycopg.Error, DatabaseUnavailableError) as error:
+                log.warning("policy_not_sent", device=str(self.device), error=repr(error)[:200])
+            try:
+                await asyncio.wait_for(self._moved.wait(), STATE_CURRENT_SECONDS)
+            except TimeoutError:
+                continue
+
+    async def _send_policy(self) -> None:
+        newest = await self._run(self._policy.version, self.site)
+        if newest == self._told and newest > 0:
+            await self._send(StateCurrent(newest))
+            return
+        since = self._told if self._told < newest else 0
+        changes = await self._run(self._policy.changes, self.site, since)
+        for message in policy_feed.messages(changes, str(self.site), self._key):
+            await self._send(message)
+        self._told = changes.version
+
+    async def _installed(self, state: StateInstalled) -> None:
+        await self._noted(self._devices.installed, self.device, state.version, state.deny_version, state.problem)
+        if state.problem:
+            log.warning("policy_refused_by_device", device=str(self.device), problem=state.problem)
+            self._told = 0
+            self.policy_moved()
+
+    # --- plumbing ------------------------------------------------------------------------------------------
+
+    async def _noted(self, call: Callable[..., None], *args: object) -> None:
+        """Write a status; one that is lost is written anew with the next report."""
+        try:
+            await self._run(call, *args)
+        except (psycopg.Error, DatabaseUnavailableError) as error:
+            log.warning("status_not_kept", device=str(self.device), error=repr(error)[:200])
+
+    async def _send(self, message: ToDaemon) -> None:
+        await self._channel.send(codec.encode(message))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(_until_closed(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _until_closed(work: Coroutine[Any, Any, None]) -> None:
+    """Let a task end quietly when its link does; `serve` notices by itself."""
+    try:
+        await work
+    except LinkClosedError:
+        log.debug("link_closed_in_task")
+
+
+def _decision(key: TapKey, receipt: Receipt, decision: LiveDecision) -> TapDecision:
+    status = receipt.statuses[0][1]
+    usable = status in {RecordStatus.STORED, RecordStatus.DUPLICATE}
+    return TapDecision(
+        epoch=key.epoch,
+        seq=key.seq,
+        status=status,
+        granted=decision.granted and usable,
+        reason=decision.reason if usable else Reason.SERVER_FAULT,
+        policy_version=decision.policy_version,
+        acked_through=receipt.acked_through,
+        amount=decision.amount,
+        balance_after=decision.balance_after,
+        meal=decision.meal,
+        holder=decision.holder,
+    )
