@@ -29,14 +29,10 @@ REASON_TEXTS: Mapping[Reason, ReasonText] = {
     Reason.FREE_LANE: ReasonText("Lane is open to all", "通道开放", "LANE OPEN"),
     Reason.CARD_UNREADABLE: ReasonText("Card could not be read; hold it still", "读卡失败，请重新贴卡", "TRY AGAIN"),
     Reason.CARD_MOVED: ReasonText("Card was moved too early", "卡片移开过早，请重新贴卡", "HOLD CARD STILL"),
-    Reason.CARD_NOT_GENUINE: ReasonText(
-        "Card failed its proof: possible copy", "卡片认证失败，疑似伪卡", "CARD NOT VALID"
-    ),
+    Reason.CARD_NOT_GENUINE: ReasonText("Card failed its proof", "卡片认证失败，疑似伪卡", "CARD NOT VALID"),
     Reason.CARD_UNKNOWN_TYPE: ReasonText("Not a card of this site", "非本系统卡片", "WRONG CARD"),
     Reason.CARD_TIMEOUT: ReasonText("Card did not answer in time", "卡片响应超时", "TRY AGAIN"),
-    Reason.POSSIBLY_STALE: ReasonText(
-        "Tap was held back by the line; tap again", "线路恢复中，请重新刷卡", "TAP AGAIN"
-    ),
+    Reason.POSSIBLY_STALE: ReasonText("The line held the tap back; tap again", "线路恢复中，请重新刷卡", "TAP AGAIN"),
     Reason.CARD_UNKNOWN: ReasonText("Card is not registered", "卡片未登记", "UNKNOWN CARD"),
     Reason.CARD_NOT_ISSUED: ReasonText("Card is registered but not issued", "卡片尚未发放", "CARD NOT ISSUED"),
     Reason.CARD_SUSPENDED: ReasonText("Card is suspended", "卡片已冻结", "CARD SUSPENDED"),
@@ -71,8 +67,6 @@ REASON_TEXTS: Mapping[Reason, ReasonText] = {
     Reason.OFFLINE_TILL_COUNT_CAP: ReasonText("Till holds too many offline meals", "消费机脱机笔数已满", "TILL LIMIT"),
     Reason.OFFLINE_TILL_SUM_CAP: ReasonText("Till holds too much offline money", "消费机脱机金额已满", "TILL LIMIT"),
     Reason.OFFLINE_TOO_LONG: ReasonText("Till has been offline too long", "消费机脱机时间过长", "OUT OF SERVICE"),
-    Reason.STORE_FAILED: ReasonText(
-        "Out of service: records cannot be kept", "暂停服务：无法保存记录", "OUT OF SERVICE"
-    ),
+    Reason.STORE_FAILED: ReasonText("Out of service: no room for records", "暂停服务：无法保存记录", "OUT OF SERVICE"),
     Reason.SERVER_FAULT: ReasonText("Server could not decide; try again", "系统繁忙，请重试", "TRY AGAIN"),
 }

@@ -18,7 +18,7 @@ from server.link.ports import Policy, Run
 log = structlog.get_logger()
 
 POLICY_POLL_SECONDS = 0.25
-"""How often the policy version is looked at when no bus brings the news; half of what I6 allows is left for the rest."""
+"""How often the policy version is looked at when no bus brings the news; leaves most of I6's second to the rest."""
 
 
 class LiveSession(Protocol):

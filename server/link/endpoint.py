@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import psycopg
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from server.database import DatabaseUnavailableError
 from server.link.directory import Directory
 from server.link.handshake import introduce
 from server.link.ports import Devices, LinkClosedError, Policy, Run
@@ -94,10 +98,16 @@ class Endpoint:
 
     async def _converse(self, session: Session, name: str, software: str) -> None:
         await self._directory.join(session)
-        await self._run(self._devices.connected, session.device, software)
+        await self._noted(self._devices.connected, session.device, software)
         log.info("link_up", device=str(session.device), name=name)
         try:
             await session.serve()
         finally:
             if self._directory.leave(session):
-                await self._run(self._devices.disconnected, session.device)
+                await self._noted(self._devices.disconnected, session.device)
+
+    async def _noted(self, call: Callable[..., None], *args: object) -> None:
+        try:
+            await self._run(call, *args)
+        except (psycopg.Error, DatabaseUnavailableError) as error:
+            log.warning("link_state_not_kept", error=repr(error)[:200])
