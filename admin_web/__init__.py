@@ -1,0 +1,1 @@
+"""The server-rendered admin pages: templates, texts, static files; they call services and know no SQL."""

@@ -1,0 +1,89 @@
+"""Cards: search, one card with its history, block and unblock. The service decides; this shows how it ended."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter, HTTPException, Response
+
+from admin_web.pages.searching import read_search
+from admin_web.rows import BlockReason, CardChange, CardStatus
+from admin_web.visits import StaffVisit, Visit, read_form
+from cardcore.ids import CardId, StaffId
+
+router = APIRouter()
+
+CHANGE_STATUS = {
+    CardChange.DONE: 200,
+    CardChange.UNCHANGED: 200,
+    CardChange.AWAITS_APPROVAL: 202,
+    CardChange.NOT_ALLOWED: 403,
+    CardChange.NOT_FOUND: 404,
+}
+BLOCKABLE = frozenset({CardStatus.ISSUED})
+UNBLOCKABLE = frozenset({CardStatus.LOST, CardStatus.SUSPENDED, CardStatus.DAMAGED})
+
+
+@router.get("/cards", name="cards")
+async def cards(visit: StaffVisit) -> Response:
+    """Show the first page of all cards."""
+    return await _found(visit, "", 1)
+
+
+@router.post("/cards", name="cards_search")
+async def cards_search(visit: StaffVisit) -> Response:
+    """Show what a search finds; changes nothing."""
+    text, page = await read_search(visit.request)
+    return await _found(visit, text, page)
+
+
+@router.get("/cards/{card_id}", name="card")
+async def card(visit: StaffVisit, card_id: UUID) -> Response:
+    """Show one card; an unknown id and one of another site answer alike."""
+    return await _card(visit, CardId(card_id), 200, None)
+
+
+@router.post("/cards/{card_id}/block", name="card_block")
+async def card_block(visit: StaffVisit, card_id: UUID) -> Response:
+    """Block a card for the chosen reason."""
+    chosen = (await read_form(visit.request)).get("reason", "")
+    if chosen not in {reason.value for reason in BlockReason}:
+        raise HTTPException(400)
+    block = visit.web.services.cards.block
+    change = await visit.web.services.run(block, CardId(card_id), BlockReason(chosen), _actor(visit))
+    return await _card(visit, CardId(card_id), CHANGE_STATUS[change], change)
+
+
+@router.post("/cards/{card_id}/unblock", name="card_unblock")
+async def card_unblock(visit: StaffVisit, card_id: UUID) -> Response:
+    """Put a card back into use, or ask for the second person's approval."""
+    change = await visit.web.services.run(visit.web.services.cards.unblock, CardId(card_id), _actor(visit))
+    return await _card(visit, CardId(card_id), CHANGE_STATUS[change], change)
+
+
+def _actor(visit: Visit) -> StaffId:
+    if visit.session is None:
+        raise HTTPException(403)
+    return visit.session.staff.id
+
+
+async def _card(visit: Visit, card_id: CardId, status: int, change: CardChange | None) -> Response:
+    view = await visit.web.services.run(visit.web.services.cards.get, card_id)
+    if view is None:
+        raise HTTPException(404)
+    return visit.web.renderer.page(
+        visit,
+        "card.html",
+        status,
+        view=view,
+        change=change,
+        reasons=tuple(BlockReason),
+        is_blockable=view.card.status in BLOCKABLE,
+        is_unblockable=view.card.status in UNBLOCKABLE,
+    )
+
+
+async def _found(visit: Visit, text: str, page: int) -> Response:
+    services = visit.web.services
+    found = await services.run(services.cards.search, text, page)
+    return visit.web.renderer.page(visit, "cards.html", found=found, text=text)

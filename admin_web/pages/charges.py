@@ -1,0 +1,73 @@
+"""Charges of a day, by till or person. Filters are ids and dates: they may stand in the address."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, HTTPException, Query, Response
+
+from admin_web.pages.searching import page_number
+from admin_web.rows import ChargeFilter
+from admin_web.visits import StaffVisit, Visit
+from cardcore.clock import site_time
+from cardcore.ids import PersonId, TillId
+
+router = APIRouter()
+
+FIRST_DAY = date(2000, 1, 2)
+LAST_DAY = date(2199, 12, 30)
+"""Days beyond are typing errors; the day before and after must exist too."""
+
+
+@router.get("/charges", name="charges")
+async def charges(
+    visit: StaffVisit,
+    day: Annotated[str, Query(max_length=10)] = "",
+    till: Annotated[str, Query(max_length=64)] = "",
+    person: Annotated[str, Query(max_length=36)] = "",
+    page: str = "",
+) -> Response:
+    """Show a day's charges, today's if no day is given."""
+    services = visit.web.services
+    tills = await services.run(services.charges.tills)
+    wanted = ChargeFilter(_day(visit, day), TillId(till) if till in tills else None, _person_id(person))
+    found = await services.run(services.charges.search, wanted, page_number(page))
+    holder = None
+    if wanted.person_id is not None:
+        view = await services.run(services.people.get, wanted.person_id)
+        holder = view.person if view is not None else None
+    return visit.web.renderer.page(
+        visit,
+        "charges.html",
+        wanted=wanted,
+        tills=tills,
+        found=found,
+        holder=holder,
+        day_before=wanted.day - timedelta(days=1),
+        day_after=wanted.day + timedelta(days=1),
+        is_today=wanted.day == _day(visit, ""),
+    )
+
+
+def _day(visit: Visit, text: str) -> date:
+    if text == "":
+        settings = visit.web.settings
+        return site_time(visit.web.clock.now(), settings.zone, settings.day_starts_at).business_day
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as fault:
+        raise HTTPException(404) from fault
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise HTTPException(404)
+    return day
+
+
+def _person_id(text: str) -> PersonId | None:
+    if text == "":
+        return None
+    try:
+        return PersonId(UUID(text))
+    except ValueError as fault:
+        raise HTTPException(404) from fault

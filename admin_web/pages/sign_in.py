@@ -1,0 +1,107 @@
+"""Signing in and out, and the choice of language and theme. Says nothing about whether a login exists."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, HTTPException, Response
+from fastapi.responses import RedirectResponse
+
+from admin_web.i18n import Language
+from admin_web.paths import local_path
+from admin_web.rows import SignInOutcome
+from admin_web.settings import MAX_LOGIN_CHARACTERS, MAX_PASSWORD_CHARACTERS
+from admin_web.visits import (
+    LANGUAGE_COOKIE,
+    PREFERENCE_AGE_S,
+    THEME_COOKIE,
+    THEMES,
+    AnyVisit,
+    Visit,
+    cookie_name,
+    drop_session_cookie,
+    read_form,
+    require_form_token,
+    set_session_cookie,
+)
+
+router = APIRouter()
+
+
+@router.get("/login", name="sign_in_form")
+async def sign_in_form(visit: AnyVisit, next: str = "/") -> Response:  # noqa: A002 - the name in the address
+    """Show the form; a visitor with a session goes on at once."""
+    if visit.session is not None:
+        return RedirectResponse(local_path(next), 303)
+    return _form(visit, 200, local_path(next))
+
+
+@router.post("/login", name="sign_in")
+async def sign_in(visit: AnyVisit) -> Response:
+    """Check the password and open a new session, ending the one that was (ASVS 7.2.4)."""
+    form = await read_form(visit.request)
+    after, login = local_path(form.get("next")), form.get("login", "")
+    password = form.get("password", "")
+    name = cookie_name(visit.request)
+    if name is None:
+        return _form(visit, 403, after)
+    if len(login) > MAX_LOGIN_CHARACTERS or len(password) > MAX_PASSWORD_CHARACTERS:
+        return _form(visit, 401, after, failure="login.refused")
+    services = visit.web.services
+    address = visit.request.client.host if visit.request.client is not None else ""
+    result = await services.run(services.sign_in.verify, login, password, address)
+    if result.outcome is SignInOutcome.THROTTLED:
+        answer = _form(visit, 429, after, login=login, failure="login.throttled")
+        answer.headers["Retry-After"] = str(result.retry_after_s)
+        return answer
+    if result.outcome is SignInOutcome.REFUSED or result.staff is None:
+        return _form(visit, 401, after, login=login, failure="login.refused")
+    if visit.token is not None:
+        await services.run(services.sign_in.close_session, visit.token)
+    token = await services.run(services.sign_in.open_session, result.staff.id)
+    response = RedirectResponse(after, 303)
+    set_session_cookie(response, name, token)
+    return response
+
+
+@router.post("/logout", name="sign_out")
+async def sign_out(visit: AnyVisit) -> Response:
+    """End the session at once; without one, only show the form again."""
+    response = RedirectResponse("/login", 303)
+    name = cookie_name(visit.request)
+    if visit.token is not None and name is not None:
+        await require_form_token(visit)
+        await visit.web.services.run(visit.web.services.sign_in.close_session, visit.token)
+        drop_session_cookie(response, name)
+    return response
+
+
+@router.post("/preferences", name="preferences")
+async def preferences(visit: AnyVisit) -> Response:
+    """Remember the language or theme of this browser; changes nothing on the server."""
+    form = await read_form(visit.request)
+    response = RedirectResponse(local_path(form.get("next")), 303)
+    choices = {
+        LANGUAGE_COOKIE: (form.get("language"), tuple(language.value for language in Language)),
+        THEME_COOKIE: (form.get("theme"), THEMES),
+    }
+    for cookie, (chosen, allowed) in choices.items():
+        if chosen is None:
+            continue
+        if chosen not in allowed:
+            raise HTTPException(400)
+        response.set_cookie(
+            cookie,
+            chosen,
+            max_age=PREFERENCE_AGE_S,
+            path="/",
+            secure=visit.request.url.scheme == "https",
+            httponly=True,
+            samesite="lax",
+        )
+    return response
+
+
+def _form(visit: Visit, status: int, after: str, *, login: str = "", failure: str | None = None) -> Response:
+    is_encrypted = cookie_name(visit.request) is not None
+    return visit.web.renderer.page(
+        visit, "login.html", status, after=after, login=login, failure=failure, is_encrypted=is_encrypted
+    )

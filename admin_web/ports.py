@@ -1,0 +1,149 @@
+"""What the pages need from the server: one small Protocol a subject. They know nothing else of it.
+
+Functions are synchronous and run through `Run`; only `LiveFeed.subscribe` is asynchronous. One call is one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import ParamSpec, Protocol, TypeVar
+
+from admin_web.rows import (
+    BlockReason,
+    CardChange,
+    CardRow,
+    CardView,
+    ChargeFilter,
+    ChargesFound,
+    DayFigures,
+    DeviceRow,
+    LiveEvent,
+    Page,
+    PersonRow,
+    PersonView,
+    SessionView,
+    SignInResult,
+)
+from cardcore.ids import CardId, IdSource, PersonId, StaffId, TillId
+
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
+
+
+class SignIn(Protocol):
+    """Passwords and sessions (ASVS 7). Tokens carry at least 128 bits and are stored hashed."""
+
+    def verify(self, login: str, password: str, address: str) -> SignInResult:
+        """Check a password; throttled by login and by peer address, in equal time whether the login exists or not."""
+        ...
+
+    def open_session(self, staff_id: StaffId) -> str:
+        """Open a session and return its token."""
+        ...
+
+    def close_session(self, token: str) -> None:
+        """End a session at once; an unknown token is ignored."""
+        ...
+
+    def session(self, token: str, *, is_activity: bool) -> SessionView | None:
+        """Return the session in force, or None. Background refreshes pass `is_activity=False`: they keep nobody in."""
+        ...
+
+
+class Cards(Protocol):
+    """The plastic."""
+
+    def search(self, text: str, page: int) -> Page[CardRow]:
+        """Find cards by number or holder; an empty text lists all, newest first."""
+        ...
+
+    def get(self, card_id: CardId) -> CardView | None:
+        """Return one card, or None if unknown or of another site."""
+        ...
+
+    def block(self, card_id: CardId, reason: BlockReason, actor: StaffId) -> CardChange:
+        """Block a card: refused everywhere within a second (I6)."""
+        ...
+
+    def unblock(self, card_id: CardId, actor: StaffId) -> CardChange:
+        """Put a blocked card back into use."""
+        ...
+
+
+class People(Protocol):
+    """Cardholders."""
+
+    def search(self, text: str, page: int) -> Page[PersonRow]:
+        """Find people by name, number or department; an empty text lists all by name."""
+        ...
+
+    def get(self, person_id: PersonId) -> PersonView | None:
+        """Return one person, or None if unknown or of another site."""
+        ...
+
+
+class Charges(Protocol):
+    """The canteen's charges."""
+
+    def search(self, wanted: ChargeFilter, page: int) -> ChargesFound:
+        """Return charges, newest first."""
+        ...
+
+    def tills(self) -> Mapping[TillId, str]:
+        """Return the names of all tills, in display order."""
+        ...
+
+
+class Devices(Protocol):
+    """The reader daemons."""
+
+    def list(self) -> tuple[DeviceRow, ...]:
+        """Return all enrolled devices in display order."""
+        ...
+
+
+class LiveFeed(Protocol):
+    """Taps as they are decided."""
+
+    def recent(self, count: int) -> tuple[LiveEvent, ...]:
+        """Return the newest `count` events, oldest first."""
+        ...
+
+    def subscribe(self, after_id: int) -> AsyncIterator[LiveEvent]:
+        """Yield every event after `after_id`, then new ones as they come, until closed. Raises if the bus is lost."""
+        ...
+
+
+class Overview(Protocol):
+    """The day at a glance."""
+
+    def figures(self, day: date) -> DayFigures:
+        """Return the counts of a business day."""
+        ...
+
+
+class Run(Protocol):
+    """Runs a synchronous service function in the server's executor, so that nothing blocks the event loop."""
+
+    def __call__(
+        self, function: Callable[Given, Answer], /, *args: Given.args, **kwargs: Given.kwargs
+    ) -> Awaitable[Answer]:
+        """Return the function's answer, or raise what it raised."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PageServices:
+    """All that the pages are given."""
+
+    run: Run
+    ids: IdSource
+    sign_in: SignIn
+    overview: Overview
+    live: LiveFeed
+    people: People
+    cards: Cards
+    charges: Charges
+    devices: Devices

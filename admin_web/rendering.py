@@ -1,0 +1,107 @@
+"""Turns templates into pages in the visitor's language and theme. Autoescape is on; an unknown name is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from admin_web import formats
+from admin_web.assets import Asset, asset_address
+from admin_web.i18n import Catalogue, Language, key_of, load_catalogue, reason_text
+from admin_web.paths import local_path
+from admin_web.rows import Permission
+from cardcore.reasons import ALARMING
+
+if TYPE_CHECKING:
+    from admin_web.settings import PageSettings
+    from admin_web.visits import Visit
+    from cardcore.clock import Clock
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+class Renderer:
+    """All templates and texts, loaded once."""
+
+    def __init__(self, assets: Mapping[str, Asset], settings: PageSettings, clock: Clock) -> None:
+        """Load the catalogues; raises OSError or ValueError if one is missing or broken."""
+        self._settings = settings
+        self._clock = clock
+        self._catalogues: Mapping[Language, Catalogue] = {tongue: load_catalogue(tongue) for tongue in Language}
+        self._environment = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            auto_reload=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals.update(
+            asset=partial(asset_address, assets),
+            site_name=settings.site_name,
+            Permission=Permission,
+            money=formats.money_text,
+            count=formats.count_text,
+            alarming=ALARMING,
+        )
+
+    def text(self, language: Language, key: str, **values: object) -> str:
+        """Return one text with its placeholders filled; raises KeyError for an unknown key or a missing value."""
+        return self._catalogues[language][key].format_map(values) if values else self._catalogues[language][key]
+
+    def fragment(self, template: str, language: Language, **values: object) -> str:
+        """Render a piece that belongs to no visitor, only to a language."""
+        return self._environment.get_template(template).render(**self._words(language), **values)
+
+    def page(self, visit: Visit, template: str, status: int = 200, **values: object) -> HTMLResponse:
+        """Render a page for a visitor."""
+        request = visit.request
+        content = self._environment.get_template(template).render(
+            **self._words(visit.language),
+            theme=visit.theme,
+            staff=visit.session.staff if visit.session is not None else None,
+            may=visit.may,
+            form_token=visit.form_token,
+            here=local_path(request.url.path + (f"?{request.url.query}" if request.url.query else "")),
+            path=request.url.path,
+            **values,
+        )
+        return HTMLResponse(content, status_code=status)
+
+    def bare_page(self, template: str, status: int, **values: object) -> HTMLResponse:
+        """Render a page in both languages for when not even the visitor is known: it may ask no service."""
+        tongues = [self._words(language) for language in Language]
+        content = self._environment.get_template(template).render(tongues=tongues, **values)
+        return HTMLResponse(content, status_code=status)
+
+    def _words(self, language: Language) -> dict[str, Any]:
+        zone = self._settings.zone
+
+        def label(member: StrEnum) -> str:
+            return self.text(language, key_of(member))
+
+        def age(since: datetime) -> str:
+            key, number = formats.age_parts(self._clock.now() - since)
+            return self.text(language, key, number=number)
+
+        def day(value: date) -> str:
+            return formats.date_text(value, language)
+
+        words: dict[str, Callable[..., str] | Language] = {
+            "language": language,
+            "t": partial(self.text, language),
+            "label": label,
+            "age": age,
+            "day": day,
+            "reason": partial(reason_text, language=language),
+            "clock_time": partial(formats.time_text, zone=zone),
+            "moment": partial(formats.moment_text, zone=zone, language=language),
+        }
+        return words

@@ -1,0 +1,121 @@
+// What the pages do in the browser beyond htmx: menu, dialogs, shortcuts, messages, and the order of live rows.
+// Holds no text (texts come with the page) and decides nothing.
+"use strict";
+(() => {
+  const GO_WAIT_MS = 1200;      // how long "g" waits for its second key
+  const TOAST_MS = 8000;
+  const SHORTCUTS_OFF = "onecard-shortcuts-off";
+  const byId = (id) => document.getElementById(id);
+
+  // ---- menu and dialogs ----
+  document.addEventListener("click", (event) => {
+    const at = (attribute) => event.target.closest(`[${attribute}]`);
+    const toggle = at("data-toggles");
+    if (toggle) {
+      const isOpen = byId(toggle.dataset.toggles).classList.toggle("show");
+      toggle.setAttribute("aria-expanded", String(isOpen));
+    }
+    const opener = at("data-opens");
+    if (opener) byId(opener.dataset.opens).showModal();
+    if (at("data-closes")) event.target.closest("dialog").close();
+    if (at("data-fullscreen")) toggleFullscreen();
+    if (event.target.matches("dialog[open]")) event.target.close();   // a click beside the sheet
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
+  });
+
+  function toggleFullscreen() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else byId("live").requestFullscreen();
+  }
+
+  // ---- keyboard (WCAG 2.1.4: single keys can be switched off) ----
+  const shortcuts = document.querySelector("[data-shortcuts]");
+  const areOn = () => localStorage.getItem(SHORTCUTS_OFF) === null;
+  if (shortcuts) {
+    shortcuts.checked = areOn();
+    shortcuts.addEventListener("change", () => {
+      if (shortcuts.checked) localStorage.removeItem(SHORTCUTS_OFF);
+      else localStorage.setItem(SHORTCUTS_OFF, "1");
+    });
+  }
+  let goUntil = 0;
+  document.addEventListener("keydown", (event) => {
+    const isTyping = event.target.closest("input, select, textarea, [contenteditable]");
+    if (isTyping || event.ctrlKey || event.altKey || event.metaKey || !areOn()) return;
+    if (document.querySelector("dialog[open]")) return;
+    const isSecond = performance.now() < goUntil;
+    goUntil = 0;
+    if (isSecond) {
+      const place = document.querySelector(`[data-go="${CSS.escape(event.key)}"]`);
+      if (place) { event.preventDefault(); location.assign(place.href); }
+    } else if (event.key === "/") {
+      const field = document.querySelector("[data-search]");
+      if (field) { event.preventDefault(); field.focus(); field.select?.(); }
+    } else if (event.key === "g") {
+      goUntil = performance.now() + GO_WAIT_MS;
+    } else if (event.key === "?") {
+      byId("help")?.showModal();
+    }
+  });
+
+  // ---- messages ----
+  function say(name) {
+    const shelf = byId("toasts");
+    const words = shelf.getAttribute(`data-text-${name}`) ?? shelf.getAttribute("data-text-other");
+    const toast = document.createElement("div");
+    toast.className = "alert alert-danger toast-line";
+    toast.textContent = words;
+    const close = document.createElement("button");
+    close.type = "button";
+    close.className = "btn-close";
+    close.setAttribute("aria-label", shelf.dataset.textClose);
+    close.addEventListener("click", () => toast.remove());
+    toast.append(close);
+    shelf.replaceChildren(toast);
+    setTimeout(() => toast.remove(), TOAST_MS);
+  }
+  // a refused form leaves its dialog open; the message must not lie under it
+  const closeSheets = () => document.querySelectorAll("dialog[open]").forEach((sheet) => sheet.close());
+  document.addEventListener("htmx:response:error", (event) => {
+    const status = event.detail.ctx.response.status;
+    if (status === 401) return;   // the answer itself leads to the sign-in page
+    closeSheets();
+    say(String(status));
+  });
+  document.addEventListener("htmx:error", (event) => {
+    if (event.detail.error?.name !== "AbortError" && event.detail.ctx) { closeSheets(); say("offline"); }
+  });
+  document.addEventListener("submit", (event) => {
+    if (event.target.hasAttribute("hx-post")) event.target.closest("dialog")?.close();
+  });
+
+  // ---- live rows ----
+  const live = byId("live");
+  if (live) {
+    const rows = byId("rows");
+    const state = byId("line-state");
+    const limit = Number(rows.dataset.limit);
+    const tell = (word) => { state.dataset.state = word; };
+    document.addEventListener("htmx:sse:after:connection", () => tell("open"));
+    document.addEventListener("htmx:sse:error", (event) => {
+      tell("lost");
+      if (event.detail.status === 401) location.assign("/login?next=/live");
+    });
+    document.addEventListener("htmx:sse:before:connection", () => { if (state.dataset.state === "open") tell("lost"); });
+    live.addEventListener("live-full", () => tell("full"));
+    live.addEventListener("signed-out", () => location.assign("/login?next=/live"));
+    new MutationObserver((changes) => {
+      for (const change of changes) {
+        for (const row of change.addedNodes) {
+          if (row.nodeType !== Node.ELEMENT_NODE || !row.dataset.tap || !row.isConnected) continue;
+          const older = [...rows.querySelectorAll(`[data-tap="${CSS.escape(row.dataset.tap)}"]`)].find((other) => other !== row);
+          if (older) older.replaceWith(row);       // its outcome came: same place, new words
+          else row.classList.add("live-new");
+        }
+      }
+      while (rows.childElementCount > limit) rows.lastElementChild.remove();
+    }).observe(rows, { childList: true });
+  }
+})();
