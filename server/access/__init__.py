@@ -1,0 +1,1 @@
+"""Access: sites, zones, lanes, schedules, calendar days and access levels."""

@@ -1,0 +1,227 @@
+"""Who may pass where and when: zones, lanes, schedules, calendar and levels. Every change publishes in its transaction.
+
+Refusals are values: a function that can refuse returns what is wrong in words, or None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+
+import msgspec
+
+from cardcore.access.items import Degraded, LaneMode
+from cardcore.calendar import DayKind, Interval, interval_error
+from cardcore.ids import DeviceId, LaneId, LevelId, PersonId, ScheduleId, SiteId, TillId, ZoneId
+from server.access import repository
+from server.audit.service import Deed, record
+from server.canteen import repository as canteen_rows
+from server.cards import repository as card_rows
+from server.database import ReadSession, WriteSession
+from server.policy import repository as policy_rows
+from server.policy import service as policy
+from server.system import System
+
+MAX_INTERVALS = 64
+"""Intervals of one schedule."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewSite:
+    """A site to create."""
+
+    slug: str
+    name_en: str
+    name_zh: str
+    time_zone: str = "Asia/Shanghai"
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """An area with lanes around it."""
+
+    id: ZoneId
+    name_en: str
+    name_zh: str
+    low_assurance_allowed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A named set of weekly intervals."""
+
+    id: ScheduleId
+    name_en: str
+    name_zh: str
+    intervals: tuple[Interval, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarDay:
+    """A holiday or a make-up workday."""
+
+    day: date
+    kind: DayKind
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessLevel:
+    """Into which zones, by which schedule."""
+
+    id: LevelId
+    name_en: str
+    name_zh: str
+    schedule_id: ScheduleId
+    zones: tuple[ZoneId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A way between two zones with the reader in front of it; times in milliseconds."""
+
+    id: LaneId
+    name_en: str
+    name_zh: str
+    reader: str
+    from_zone: ZoneId
+    to_zone: ZoneId
+    mode: LaneMode = LaneMode.CARD
+    degraded: Degraded = Degraded.LOCKED
+    open_window_ms: int = 5_500
+    pulse_ms: int = 300
+    has_pass_sensor: bool = True
+    has_ready_input: bool = True
+
+
+def create_site(session: WriteSession, system: System, new: NewSite, actor: str) -> SiteId:
+    """Add a site with an empty policy, and publish its settings as version 1."""
+    site_id = SiteId(system.ids.uuid7())
+    repository.insert_site(session, {"id": site_id, "created_at": system.clock.now(), **asdict(new)})
+    policy_rows.insert_state(session, site_id)
+    record(session, system, site_id, Deed(actor, "site_created", f"site:{site_id}", after=asdict(new)))
+    policy.refresh(session, system, site_id, {"site"})
+    return site_id
+
+
+def find_site(session: ReadSession | WriteSession, slug: str) -> SiteId | None:
+    """Find a site by its short name."""
+    found = repository.site_by_slug(session, slug)
+    return SiteId(found) if found is not None else None
+
+
+def put_zones(session: WriteSession, system: System, site_id: SiteId, zones: Sequence[Zone], actor: str) -> None:
+    """Add or change zones."""
+    repository.upsert_zones(session, site_id, [asdict(zone) for zone in zones])
+    _changed(session, system, site_id, actor, "zone", [asdict(zone) for zone in zones])
+
+
+def put_schedule(session: WriteSession, system: System, site_id: SiteId, schedule: Schedule, actor: str) -> str | None:
+    """Add or change a schedule; refused when an interval is wrong."""
+    if len(schedule.intervals) > MAX_INTERVALS:
+        return f"a schedule has at most {MAX_INTERVALS} intervals"
+    for interval in schedule.intervals:
+        problem = interval_error(interval)
+        if problem is not None:
+            return problem
+    row = {**_names(schedule), "intervals": schedule.intervals}
+    repository.upsert_schedules(session, site_id, [row])
+    _changed(session, system, site_id, actor, "schedule", [msgspec.to_builtins(row)])
+    return None
+
+
+def put_days(session: WriteSession, system: System, site_id: SiteId, days: Sequence[CalendarDay], actor: str) -> None:
+    """Add or change calendar days."""
+    repository.upsert_days(session, site_id, [asdict(day) for day in days])
+    _changed(session, system, site_id, actor, "day", [{**asdict(day), "id": str(day.day)} for day in days])
+
+
+def clear_days(session: WriteSession, system: System, site_id: SiteId, days: Collection[date], actor: str) -> None:
+    """Make days ordinary again."""
+    repository.delete_days(session, site_id, days)
+    _changed(session, system, site_id, actor, "day", [{"id": str(day), "kind": None} for day in sorted(days)])
+
+
+def put_level(session: WriteSession, system: System, site_id: SiteId, level: AccessLevel, actor: str) -> str | None:
+    """Add or change an access level; refused when its schedule or a zone is unknown."""
+    if level.schedule_id not in {row["id"] for row in repository.schedule_rows(session, site_id)}:
+        return f"there is no schedule {level.schedule_id}"
+    unknown = set(level.zones) - {row["id"] for row in repository.zone_rows(session, site_id)}
+    if unknown:
+        return f"there is no zone {min(unknown)}"
+    row = {**asdict(level), "zones": list(level.zones)}
+    repository.upsert_levels(session, site_id, [row])
+    _changed(session, system, site_id, actor, "level", [row])
+    return None
+
+
+def put_lanes(session: WriteSession, system: System, site_id: SiteId, lanes: Sequence[Lane], actor: str) -> str | None:
+    """Add or change lanes; refused when a zone is unknown or a lane leads nowhere."""
+    zones = {row["id"] for row in repository.zone_rows(session, site_id)}
+    for lane in lanes:
+        unknown = {lane.from_zone, lane.to_zone} - zones
+        if unknown:
+            return f"there is no zone {min(unknown)}"
+        if lane.from_zone == lane.to_zone:
+            return f"lane {lane.id} leads from {lane.from_zone} to itself"
+    repository.upsert_lanes(session, site_id, [asdict(lane) for lane in lanes])
+    _changed(session, system, site_id, actor, "lane", [asdict(lane) for lane in lanes])
+    return None
+
+
+def set_lane_mode(
+    session: WriteSession, system: System, site_id: SiteId, lane_id: LaneId, mode: LaneMode, actor: str
+) -> bool:
+    """Set what a lane does with taps; tell whether there is such a lane."""
+    old = repository.set_lane_mode(session, site_id, lane_id, mode)
+    if old is None:
+        return False
+    deed = Deed(actor, "lane_mode_set", f"lane:{lane_id}", before={"mode": old}, after={"mode": mode})
+    record(session, system, site_id, deed)
+    policy.refresh(session, system, site_id, {"lane"})
+    return True
+
+
+def set_person_levels(
+    session: WriteSession, system: System, site_id: SiteId, person_id: PersonId, levels: Collection[LevelId], actor: str
+) -> str | None:
+    """Give a person exactly these levels; refused when one is unknown. All cards of the person are published."""
+    unknown = set(levels) - {row["id"] for row in repository.level_rows(session, site_id)}
+    if unknown:
+        return f"there is no access level {min(unknown)}"
+    cards = [row["id"] for row in card_rows.cards_of_person(session, site_id, person_id)]
+    old = repository.replace_person_levels(session, site_id, person_id, sorted(set(levels)))
+    deed = Deed(actor, "levels_set", f"person:{person_id}", before=old, after=sorted(set(levels)))
+    record(session, system, site_id, deed)
+    policy.refresh_cards(session, system, site_id, cards)
+    return None
+
+
+def assign_device(
+    session: WriteSession,
+    system: System,
+    site_id: SiteId,
+    device_id: DeviceId,
+    places: tuple[Collection[LaneId], Collection[TillId]],
+    actor: str,
+) -> set[str]:
+    """Put a device in charge of lanes and tills (in that order in `places`); return the names that do not exist."""
+    lanes, tills = places
+    found = repository.assign_lanes(session, site_id, device_id, lanes)
+    found |= canteen_rows.assign_tills(session, site_id, device_id, tills)
+    deed = Deed(actor, "device_assigned", f"device:{device_id}", after=sorted(found))
+    record(session, system, site_id, deed)
+    return {*lanes, *tills} - found
+
+
+def _changed(
+    session: WriteSession, system: System, site_id: SiteId, actor: str, kind: str, after: Sequence[dict[str, object]]
+) -> None:
+    for row in after:
+        record(session, system, site_id, Deed(actor, f"{kind}_put", f"{kind}:{row['id']}", after=row))
+    policy.refresh(session, system, site_id, {kind})
+
+
+def _names(schedule: Schedule) -> dict[str, str]:
+    return {"id": schedule.id, "name_en": schedule.name_en, "name_zh": schedule.name_zh}

@@ -1,0 +1,38 @@
+"""The SQL of the audit trail: rows are added and read, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Connection, RowMapping, text
+
+MAX_ROWS = 200
+"""Rows of one answer."""
+
+
+def insert(session: Connection, row: Mapping[str, Any]) -> None:
+    """Add one row; `before` and `after` are anything JSON can say, or None."""
+    values = dict(row)
+    for side in ("before", "after"):
+        values[side] = None if values[side] is None else msgspec.json.encode(values[side]).decode()
+    session.execute(_INSERT, values)
+
+
+def of_object(session: Connection, site_id: UUID, subject: str) -> Sequence[RowMapping]:
+    """Return what was done to one object, newest first, at most `MAX_ROWS`."""
+    return session.execute(_OF_OBJECT, {"site_id": site_id, "object": subject, "limit": MAX_ROWS}).mappings().all()
+
+
+_INSERT = text("""
+    insert into audit (id, site_id, actor, action, object, before, after, reason, at)
+    values (:id, :site_id, :actor, :action, :object, cast(:before as jsonb), cast(:after as jsonb), :reason, :at)
+""")
+_OF_OBJECT = text("""
+    select a.at, a.actor, a.action, a.before, a.after, a.reason, s.name as staff_name
+    from audit a left join staff s on a.actor = 'staff:' || s.id
+    where a.site_id = :site_id and a.object = :object
+    order by a.at desc, a.id desc limit :limit
+""")

@@ -1,0 +1,1 @@
+"""Canteen: stalls, tills, meal periods and tariffs."""

@@ -1,0 +1,1 @@
+"""Cards: the plastic, its credentials, and the one table of its legal states."""
