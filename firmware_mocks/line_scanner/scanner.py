@@ -36,7 +36,7 @@ class LineFault(StrEnum):
 
 
 class LineScanner:
-    """One scanner; `scan` returns the bytes it puts on the line."""
+    """One scanner, alone on its line; a scan goes out on the next `advance`."""
 
     def __init__(self, name: str, random_bytes: RandomBytes, observe: Observer = ignore) -> None:
         """Make a healthy scanner."""
@@ -44,6 +44,7 @@ class LineScanner:
         self._random_bytes = random_bytes
         self._observe = observe
         self._faults: Counter[LineFault] = Counter()
+        self._outgoing = b""
 
     def set_fault(self, fault: LineFault, count: int) -> None:
         """Spoil the next `count` lines in this way; 0 heals."""
@@ -52,8 +53,8 @@ class LineScanner:
             raise ValueError(msg)
         self._faults[fault] = count
 
-    def scan(self, text: str, now_ms: int) -> bytes:
-        """Read a code and return the bytes for the line. Raises ValueError for text no code can hold."""
+    def scan(self, text: str, now_ms: int) -> None:
+        """Read a code. Raises ValueError for text no code can hold."""
         line = text.encode("utf-8")
         if not line or len(line) > MAX_TEXT_BYTES or b"\r" in line or b"\n" in line:
             msg = f"a code holds 1..{MAX_TEXT_BYTES} bytes and no line end, got {len(line)} bytes"
@@ -62,7 +63,20 @@ class LineScanner:
         if fault is not None:
             self._faults[fault] -= 1
         self._observe(Happening(Kind.SCAN, self.name, now_ms, {"text": text, "fault": fault}))
-        return self._spoilt(line, fault)
+        self._outgoing += self._spoilt(line, fault)
+
+    def feed(self, data: bytes, now_ms: int) -> bytes:
+        """Hear bytes, and ignore them."""
+        return self.advance(now_ms)
+
+    def advance(self, now_ms: int) -> bytes:
+        """Return what is scanned and not sent yet."""
+        sent, self._outgoing = self._outgoing, b""
+        return sent
+
+    def next_due_ms(self) -> int | None:
+        """Return 0 (at once) while something waits, else None."""
+        return 0 if self._outgoing else None
 
     def _spoilt(self, line: bytes, fault: LineFault | None) -> bytes:
         match fault:

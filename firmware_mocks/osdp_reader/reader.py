@@ -150,6 +150,12 @@ class OsdpReader:
         self.body.tell(Kind.POWER, now_ms, on=False)
         self._tell_state(now_ms)
 
+    def swap_key(self, scbk: bytes | None, now_ms: int) -> None:
+        """Put another key in, as if the reader had been exchanged; conversation and session end."""
+        self.channel.scbk = scbk
+        self._end_conversation()
+        self._tell_state(now_ms)
+
     def _end_conversation(self) -> None:
         self._conversation.close()
         self.channel.drop()

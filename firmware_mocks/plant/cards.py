@@ -61,15 +61,19 @@ def product_of(index: int) -> str:
     return STRANGER
 
 
+def ranges_document() -> list[dict[str, object]]:
+    """Return the ranges of products, strangers last, as JSON objects."""
+    ranges = (*CARD_RANGES, CardRange(STRANGER, CARD_COUNT, STRANGER_COUNT))
+    return [{"product": each.product, "first": each.first, "count": each.count} for each in ranges]
+
+
 def cards_document() -> dict[str, object]:
     """Return the JSON document the server's seeder reads; see docs/mocks.md."""
     cards = []
     for index in range(CARD_COUNT + STRANGER_COUNT):
         bits, digits = card_number(index)
         cards.append({"index": index, "product": product_of(index), "credential": f"wiegand:{bits}-{digits}"})
-    ranges = [{"product": each.product, "first": each.first, "count": each.count} for each in CARD_RANGES]
-    strangers = {"product": STRANGER, "first": CARD_COUNT, "count": STRANGER_COUNT}
-    return {"version": 1, "bits": CARD_BITS, "ranges": [*ranges, strangers], "cards": cards}
+    return {"version": 1, "bits": CARD_BITS, "ranges": ranges_document(), "cards": cards}
 
 
 def write_cards(path: Path) -> None:

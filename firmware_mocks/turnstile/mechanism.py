@@ -61,6 +61,12 @@ class Person:
 
     after_ms: int | None
 
+    def __post_init__(self) -> None:
+        """Refuse a walk before the arm is free."""
+        if self.after_ms is not None and self.after_ms < 0:
+            msg = f"a person cannot walk {self.after_ms} ms after the arm is freed"
+            raise ValueError(msg)
+
 
 class Turnstile:
     """One lane's mechanics. Times given to its methods must not go back."""
@@ -84,13 +90,11 @@ class Turnstile:
 
     def set_policy(self, after_ms: int | None) -> None:
         """Say what everybody does from now on: walk `after_ms` after the arm is freed, or never (None)."""
-        _check_walk(after_ms)
         self._policy = Person(after_ms)
 
-    def approach(self, after_ms: int | None) -> None:
-        """Put one person in front of the lane; the next pulse is theirs. Replaces whoever stood there."""
-        _check_walk(after_ms)
-        self._person = Person(after_ms)
+    def approach(self, person: Person | None) -> None:
+        """Put one person in front of the lane; the next pulse is theirs. None: whoever stood there leaves."""
+        self._person = person
 
     def force(self, direction: Direction, now_ms: int) -> None:
         """Somebody goes through without waiting for the arm."""
@@ -206,9 +210,3 @@ class Turnstile:
 
     def _tell(self, kind: Kind, at_ms: int, **detail: Detail) -> None:
         self._observe(Happening(kind, self.name, at_ms, detail))
-
-
-def _check_walk(after_ms: int | None) -> None:
-    if after_ms is not None and after_ms < 0:
-        msg = f"a person cannot walk {after_ms} ms after the arm is freed"
-        raise ValueError(msg)
