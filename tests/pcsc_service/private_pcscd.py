@@ -34,7 +34,8 @@ class PrivatePcscd:
 
     def __init__(self) -> None:
         """Make the directory and the namespaces; raises `PcscdUnavailable`. The service is not started yet."""
-        if shutil.which("pcscd", path=f"{os.environ['PATH']}:/usr/sbin") is None or not DRIVER.exists():
+        search_path = f"{os.environ['PATH']}:/usr/sbin"  # which an ordinary user's lacks
+        if shutil.which("pcscd", path=search_path) is None or not DRIVER.exists():
             msg = f"pcscd or the virtual reader driver is missing: {INSTALL}"
             raise PcscdUnavailable(msg)
         # a short path: the name of a Unix socket holds 107 bytes
@@ -47,7 +48,9 @@ class PrivatePcscd:
         run, configuration = str(self._directory / "run"), str(self._directory / "reader.conf.d")
         with theirs:
             self._keeper = subprocess.Popen(
-                [sys.executable, str(keeper), str(theirs.fileno()), run, configuration], pass_fds=[theirs.fileno()]
+                [sys.executable, str(keeper), str(theirs.fileno()), run, configuration],
+                pass_fds=[theirs.fileno()],
+                env={**os.environ, "PATH": search_path},
             )
         answer = json.loads(self._control.recv(CONTROL_BYTES))
         if "error" in answer:
