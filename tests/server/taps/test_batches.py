@@ -1,0 +1,109 @@
+"""A batch's effect equals the same taps processed one by one in order (I25), on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cardcore.journal import OutcomeKind
+from server.database import connect_app
+from server.taps.arrivals import Arrival, Receipt
+from server.taps.service import TapService
+from tests.server.taps.small_site import LUNCH_FEN, Journal, SmallSite, make_site
+
+_numbers = itertools.count()
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["live", "live", "live", "offline", "repeat", "cancel", "serve", "fork", "gate"]),
+        st.integers(0, 2),
+        st.integers(0, 3),
+    ),
+    min_size=1,
+    max_size=25,
+)
+
+
+def write(small: SmallSite, script: Sequence[tuple[str, int, int]]) -> list[Arrival]:
+    """Turn a drawn script into the frames of one device; the same script gives the same frames."""
+    journal = Journal(small)
+    arrivals: list[Arrival] = []
+    open_taps: list[int] = []
+    for what, who, back in script:
+        holder = small.holders[who]
+        if what == "live":
+            tap = journal.meal(holder)
+            open_taps.append(tap.seq)
+            arrivals.append(journal.live(tap))
+        elif what == "gate":
+            arrivals.append(journal.live(journal.gate(holder)))
+        elif what == "offline":
+            tap = journal.meal(holder)
+            served = journal.outcome(tap.seq, OutcomeKind.SERVED, LUNCH_FEN + back, offline=True)
+            arrivals.append(journal.upload([tap, served]))
+        elif what == "repeat" and arrivals:
+            arrivals.append(arrivals[-1 - back % len(arrivals)])
+        elif what == "fork" and journal.records:
+            forked = Journal(small)
+            forked.records = journal.records[: -1 - back % len(journal.records)]
+            arrivals.append(forked.live(forked.meal(holder)))
+        elif what in {"cancel", "serve"} and open_taps:
+            kind = OutcomeKind.SERVED if what == "serve" else OutcomeKind.CANCELLED
+            arrivals.append(journal.upload([journal.outcome(open_taps.pop(back % len(open_taps)), kind)]))
+    return arrivals
+
+
+def run(url: str, name: str, script: Sequence[tuple[str, int, int]], sizes: Sequence[int]) -> tuple[object, ...]:
+    """Process a script in batches of the given sizes and return everything that must not depend on them."""
+    small = make_site(url, holders=3, cash_fen=3000, subsidy_fen=700, name=name)
+    arrivals = iter(write(small, script))
+    service = TapService(lambda: connect_app(url), small.system)
+    receipts: list[Receipt] = []
+    for size in itertools.cycle(sizes):
+        batch = list(itertools.islice(arrivals, size))
+        if not batch:
+            break
+        receipts += service.process(batch)
+    service.close()
+    balances = [
+        small.rows("select kind, balance_fen from purse where account_id = %s order by kind", holder.account)
+        for holder in small.holders
+    ]
+    site = small.site
+    charges = small.rows(
+        "select seq, revision, amount_fen, flag, offline from charge where site_id = %s order by seq, revision", site
+    )
+    records = small.rows(
+        "select seq, kind, granted, reason, amount_fen, balance_fen from record where site_id = %s order by seq", site
+    )
+    aside = small.rows("select seq, why from quarantine where site_id = %s order by seq, hash", site)
+    meals = small.rows(
+        "select p.number, m.count, m.sum_fen from meal_count m join account a on a.id = m.account_id"
+        " join person p on p.id = a.person_id where a.site_id = %s order by 1",
+        site,
+    )
+    unequal = small.rows(
+        "select u.id from purse u left join posting s on s.ledger_account_id = u.id where u.site_id = %s"
+        " group by u.id having u.balance_fen <> coalesce(sum(s.amount_fen), 0)",
+        site,
+    )
+    assert unequal == []
+    return receipts_without_ids(receipts), balances, charges, records, aside, meals
+
+
+def receipts_without_ids(receipts: Sequence[Receipt]) -> list[object]:
+    """Return what a daemon sees of each receipt, but for the mark, which a batch may only move sooner."""
+    return [(receipt.statuses, receipt.decision) for receipt in receipts]
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(script=steps, sizes=st.lists(st.integers(2, 9), min_size=1, max_size=4))
+def test_a_batch_equals_its_taps_one_by_one(
+    postgres_url: str, script: list[tuple[str, int, int]], sizes: list[int]
+) -> None:
+    alone = run(postgres_url, f"a{next(_numbers)}", script, [1])
+    together = run(postgres_url, f"b{next(_numbers)}", script, sizes)
+    assert alone == together
