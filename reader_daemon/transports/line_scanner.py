@@ -143,7 +143,7 @@ class LineScanner:
                 finally:
                     self._port = None
                     port.close()
-            except (OSError, termios.error) as error:
+            except (OSError, ValueError, termios.error) as error:  # ValueError: a speed the port does not have
                 self._lost(str(error))
                 self._stopping.wait(pause_seconds)
                 pause_seconds = min(LONGEST_RETRY_SECONDS, pause_seconds * 2)

@@ -113,13 +113,20 @@ class PcscReader:
                     self._context = None
                     context.release()
             except PcscFault as fault:
-                self._insertions.recount()
                 if isinstance(fault, ServiceGone):
                     self._around.health.service_lost(self._settings.name, str(fault))
                 self._show(online=False, detail=f"PC/SC: {fault}")
-                self.commands.expire_all()
-                self._stopping.wait(pause_seconds)
-                pause_seconds = min(LONGEST_RETRY_SECONDS, pause_seconds * 2)
+            except Exception as fault:  # noqa: BLE001 - the outermost frame of a thread, and it logs the trace
+                # one dialogue's fault must not silence the reader until somebody restarts the daemon; the card that
+                # caused it counts as read, so it cannot cause it again before it is lifted
+                _log.exception("reader_fault", reader=self._settings.name)
+                self._show(online=False, detail=f"fault: {type(fault).__name__}")
+            else:
+                continue
+            self._insertions.recount()
+            self.commands.expire_all()
+            self._stopping.wait(pause_seconds)
+            pause_seconds = min(LONGEST_RETRY_SECONDS, pause_seconds * 2)
         self.commands.close()
 
     def wake(self) -> None:

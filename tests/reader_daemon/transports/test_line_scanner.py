@@ -114,6 +114,14 @@ def test_scanner_that_was_never_there_is_reported_once_and_awaited(
     assert len(log.of(PortLost)) == 1
 
 
+def test_speed_the_port_does_not_have_is_reported(line: Line, log: EventLog) -> None:
+    line.plug()
+    scanner = LineScanner(LineScannerSettings("qr-1", str(line.path), baud=-1), clock=StandingClock(), sink=log)
+    scanner.start()
+    assert "baud" in log.wait(PortLost).detail.lower()
+    scanner.stop()
+
+
 def test_it_takes_no_command(log: EventLog, scanner: LineScanner) -> None:
     command_id = scanner.submit("qr-1", Beep(100), 10**9)
     assert log.wait(CommandFinished) == CommandFinished("qr-1", command_id, CommandResult.REFUSED)

@@ -227,6 +227,21 @@ def test_commands_of_an_absent_reader_expire() -> None:
         assert harness.log.wait(CommandFinished).result is CommandResult.EXPIRED
 
 
+def test_fault_in_a_dialogue_does_not_silence_the_reader() -> None:
+    class Explosive(PkocCard):
+        def answer(self, command: bytes) -> bytes:
+            raise ZeroDivisionError
+
+    service = MemoryService(NAMES[0])
+    with Harness(service, on("SN0001")) as harness:
+        service.insert(NAMES[0], Explosive(1))
+        assert "ZeroDivisionError" in harness.log.wait(ReaderStatus, 1, lambda status: not status.online).detail
+        harness.log.wait(ReaderStatus, 2, lambda status: status.online)
+        service.remove(NAMES[0])
+        service.insert(NAMES[0], PkocCard(2))
+        assert harness.log.wait(CardRead).credential == PkocCard(2).credential
+
+
 def test_service_that_never_ran_is_reported_once_and_awaited() -> None:
     service = MemoryService(NAMES[0])
     service.stop()
