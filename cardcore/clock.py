@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 class Clock(Protocol):
     """The two clocks of a host. Only the adapters (`*/system.py`) and the simulator implement it."""
@@ -54,9 +56,9 @@ def site_time(at: datetime, zone: ZoneInfo, day_starts_at: time) -> SiteTime:
 
 def from_millis(milliseconds: int) -> datetime:
     """Return the aware UTC instant `milliseconds` after 1970-01-01."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return _EPOCH + timedelta(milliseconds=milliseconds)
 
 
 def to_millis(at: datetime) -> int:
     """Return whole milliseconds since 1970-01-01 of an aware instant (rounded down)."""
-    return (require_utc(at) - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
+    return (require_utc(at) - _EPOCH) // timedelta(milliseconds=1)

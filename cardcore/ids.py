@@ -34,7 +34,7 @@ MealId = NewType("MealId", str)
 CredentialKey = NewType("CredentialKey", str)
 """`scheme:value`, lower case; see `credential_key`. What a reader proves and a card is looked up by."""
 
-_CREDENTIAL = re.compile(r"(pkoc:[0-9a-f]{64}|uid:[0-9a-f]{8,20}|wiegand:\d{1,3}-[0-9a-f]{2,64}|qr:[0-9a-z]{8,64})")
+_CREDENTIAL = re.compile(r"(pkoc:[0-9a-f]{64}|uid:[0-9a-f]{8,20}|wiegand:[0-9]{1,3}-[0-9a-f]{2,64}|qr:[0-9a-z]{8,64})")
 
 MAX_EPOCH = 2**63 - 1
 """Epochs are random, positive and fit PostgreSQL's and SQLite's signed 64-bit integer."""

@@ -178,7 +178,7 @@ def read_body(record: Record) -> Body | None:
     """Decode a body; None when it is none that this version knows (to be quarantined, never dropped)."""
     try:
         return _body_decoder.decode(record.body)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

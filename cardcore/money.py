@@ -15,7 +15,7 @@ Fen = NewType("Fen", int)
 MAX_AMOUNT_FEN = Fen(100_000_000)
 """No single amount above one million yuan is believed."""
 
-_YUAN = re.compile(r"([+-]?)(\d{1,9})(?:\.(\d{1,2}))?")
+_YUAN = re.compile(r"([+-]?)(\d{1,9})(?:\.(\d{1,2}))?", re.ASCII)
 
 
 def yuan_text(amount: Fen) -> str:

@@ -33,7 +33,7 @@ def decode_for_server(frame: bytes) -> ToServer | BadFrame:
         return BadFrame("frame is larger than the limit", len(frame))
     try:
         return _for_server.decode(frame)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return BadFrame(str(error)[:200], len(frame))
 
 
@@ -43,5 +43,5 @@ def decode_for_daemon(frame: bytes) -> ToDaemon | BadFrame:
         return BadFrame("frame is larger than the limit", len(frame))
     try:
         return _for_daemon.decode(frame)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return BadFrame(str(error)[:200], len(frame))
