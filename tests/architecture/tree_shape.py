@@ -67,6 +67,21 @@ def code_folders_say_their_purpose(paths: Iterable[PurePosixPath]) -> list[Viola
     ]
 
 
+def tests_mirror_the_tree(paths: Iterable[PurePosixPath]) -> list[Violation]:
+    """Each folder of tests of a part bears the name of a folder or a module of that part."""
+    known = set(paths)
+    places = {folder for path in known if path.suffix == ".py" for folder in path.parents}
+    places |= {path.with_suffix("") for path in known if path.suffix == ".py"}
+    folders = {path.parent for path in known if path.parts[0] == "tests" and path.suffix == ".py"}
+    return [
+        Violation(folder, 1, f"tests of {mirrored}, which is not there")
+        for folder in sorted(folders)
+        if len(folder.parts) > 1
+        and folder.parts[1] in PACKAGES
+        and (mirrored := folder.relative_to("tests")) not in places
+    ]
+
+
 def lock_is_hashed_and_portable(path: PurePosixPath, text: str) -> list[Violation]:
     """Each locked package has its hashes, and the file names no address to fetch from."""
     found = [
