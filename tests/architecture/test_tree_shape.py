@@ -10,8 +10,8 @@ from tests.architecture.source import ROOT, Violation, tracked_files
 from tests.architecture.tree_shape import (
     code_folders_say_their_purpose,
     lock_is_hashed_and_portable,
+    mirrored_folders_exist,
     names_no_machine,
-    tests_mirror_the_tree,
     top_level_is_known,
 )
 
@@ -51,15 +51,17 @@ def test_a_code_folder_without_its_purpose_is_noticed() -> None:
     assert not code_folders_say_their_purpose(paths("server/__init__.py", "server/x.py", "server/templates/a.html"))
 
 
-def test_the_tests_mirror_the_tree() -> None:
-    found = tests_mirror_the_tree(tracked_files())
+def test_tests_mirror_the_tree() -> None:
+    found = mirrored_folders_exist(tracked_files())
     assert not found, listed(found)
 
 
 def test_a_test_folder_that_mirrors_nothing_is_noticed() -> None:
-    assert tests_mirror_the_tree(paths("server/cards/api.py", "tests/server/badges/test_api.py"))
-    assert not tests_mirror_the_tree(paths("server/cards/api.py", "tests/server/cards/test_api.py", "tests/bench/a.py"))
-    assert not tests_mirror_the_tree(paths("server/database.py", "tests/server/database/test_roles.py"))
+    assert mirrored_folders_exist(paths("server/cards/api.py", "tests/server/badges/test_api.py"))
+    assert not mirrored_folders_exist(
+        paths("server/cards/api.py", "tests/server/cards/test_api.py", "tests/bench/a.py")
+    )
+    assert not mirrored_folders_exist(paths("server/database.py", "tests/server/database/test_roles.py"))
 
 
 @pytest.mark.parametrize("name", LOCKS)

@@ -67,7 +67,7 @@ def code_folders_say_their_purpose(paths: Iterable[PurePosixPath]) -> list[Viola
     ]
 
 
-def tests_mirror_the_tree(paths: Iterable[PurePosixPath]) -> list[Violation]:
+def mirrored_folders_exist(paths: Iterable[PurePosixPath]) -> list[Violation]:
     """Each folder of tests of a part bears the name of a folder or a module of that part."""
     known = set(paths)
     places = {folder for path in known if path.suffix == ".py" for folder in path.parents}
