@@ -58,9 +58,7 @@ def test_tests_mirror_the_tree() -> None:
 
 def test_a_test_folder_that_mirrors_nothing_is_noticed() -> None:
     assert mirrored_folders_exist(paths("server/cards/api.py", "tests/server/badges/test_api.py"))
-    assert not mirrored_folders_exist(
-        paths("server/cards/api.py", "tests/server/cards/test_api.py", "tests/bench/a.py")
-    )
+    assert not mirrored_folders_exist(paths("server/cards/api.py", "tests/server/cards/test_a.py", "tests/bench/a.py"))
     assert not mirrored_folders_exist(paths("server/database.py", "tests/server/database/test_roles.py"))
 
 
