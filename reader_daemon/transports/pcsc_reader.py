@@ -184,9 +184,9 @@ class PcscReader:
                 raise ReaderGone(name)
             look = seen
             if self._insertions.is_new(look):
-                self._read(context, name, look)
+                self._read(context, name)
 
-    def _read(self, context: PcscContext, name: str, look: Look) -> None:
+    def _read(self, context: PcscContext, name: str) -> None:
         """Run the dialogue with a card just inserted, and report it exactly once, even when an exchange hangs."""
         began_ms = self._around.clock.monotonic_ms()
         unreported = Lock()
@@ -195,7 +195,7 @@ class PcscReader:
         alarm.daemon = True
         alarm.start()
         try:
-            outcome = self._converse(context, name, look)
+            outcome = self._converse(context, name)
         finally:
             alarm.cancel()
             in_time = unreported.acquire(blocking=False)
@@ -210,10 +210,8 @@ class PcscReader:
             self._fail(Reason.CARD_TIMEOUT, f"an exchange hangs for more than {limit_ms} ms")
             self._show(online=False, detail="a card keeps the reader waiting: take it off, or unplug the reader")
 
-    def _converse(self, context: PcscContext, name: str, look: Look) -> CardOutcome:
+    def _converse(self, context: PcscContext, name: str) -> CardOutcome:
         """Open the channel, run the dialogue, let go; only a lost service or reader raises."""
-        if look.mute:
-            return CardFailure(Reason.CARD_UNREADABLE, "the card does not answer the reset")
         try:
             channel = context.connect(name)
         except CardMoved as moved:
@@ -243,7 +241,7 @@ class PcscReader:
         if self._around.clock.monotonic_ms() > command.deadline_ms:
             return CommandResult.EXPIRED
         try:
-            answer = self._signal(context, name, apdu, with_card=look.present and not look.mute)
+            answer = self._signal(context, name, apdu, with_card=look.present)
         except PcscFault as fault:
             _log.warning("reader_signal_failed", reader=self._settings.name, detail=str(fault))
             return CommandResult.UNKNOWN

@@ -109,11 +109,10 @@ class ScardContext:
         scard = self._scard
         plug_state = int(states[-1][1]) & ~scard.SCARD_STATE_CHANGED
         if reader is None:
-            return Look(present=False, mute=False, gone=False, moves=0, state=0, plug_state=plug_state)
+            return Look(present=False, gone=False, moves=0, state=0, plug_state=plug_state)
         state = int(states[0][1])
         return Look(
             present=bool(state & scard.SCARD_STATE_PRESENT),
-            mute=bool(state & scard.SCARD_STATE_MUTE),
             gone=bool(state & (scard.SCARD_STATE_UNKNOWN | scard.SCARD_STATE_UNAVAILABLE)),
             moves=state >> 16 & 0xFFFF,
             state=state & ~scard.SCARD_STATE_CHANGED,

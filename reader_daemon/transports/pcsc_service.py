@@ -39,7 +39,6 @@ class Look:
     """One look at a reader. `state` is to be handed back to the next wait."""
 
     present: bool
-    mute: bool
     gone: bool
     moves: int
     """Insertions and removals since the service started, modulo 65,536: another number means another insertion."""
@@ -47,7 +46,7 @@ class Look:
     plug_state: int
 
 
-UNSEEN = Look(present=False, mute=False, gone=False, moves=0, state=0, plug_state=0)
+UNSEEN = Look(present=False, gone=False, moves=0, state=0, plug_state=0)
 
 
 class CardChannel(Protocol):

@@ -129,12 +129,11 @@ class MemoryContext:
 
     def _look(self, reader: str | None) -> Look:
         if reader is None:
-            return Look(present=False, mute=False, gone=False, moves=0, state=0, plug_state=0)
+            return Look(present=False, gone=False, moves=0, state=0, plug_state=0)
         slot = self.slot(reader)
         present = slot.card is not None
         state = slot.moves << 16 | _KNOWN | (_PRESENT if present else 0)
-        mute = present and slot.mute
-        return Look(present=present, mute=mute, gone=False, moves=slot.moves, state=state, plug_state=0)
+        return Look(present=present, gone=False, moves=slot.moves, state=state, plug_state=0)
 
     def connect(self, reader: str) -> CardChannel:
         with self.service.condition:

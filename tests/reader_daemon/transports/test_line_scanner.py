@@ -7,6 +7,8 @@ import pty
 import tty
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
+from unittest.mock import patch
 
 import pytest
 
@@ -20,8 +22,14 @@ from reader_daemon.messages import (
     ReaderStatus,
 )
 from reader_daemon.protocols.scan_lines import ScanFault
-from reader_daemon.transports.line_scanner import LineScanner, LineScannerSettings
+from reader_daemon.transports import line_scanner
+from reader_daemon.transports.line_scanner import LineScanner, LineScannerSettings, ScannerPort, open_serial
 from tests.reader_daemon.transports.port_events import EventLog, StandingClock
+
+LOOKS = 400
+LOOK_SECONDS = 0.05
+PAUSE = Event()
+"""Never set: the scanner reports a torn line in its counts only."""
 
 
 class Line:
@@ -107,11 +115,33 @@ def test_unplugged_scanner_comes_back(line: Line, log: EventLog, scanner: LineSc
 def test_scanner_that_was_never_there_is_reported_once_and_awaited(
     line: Line, log: EventLog, scanner: LineScanner
 ) -> None:
-    scanner.start()
-    log.wait(PortLost)
-    line.plug()
-    log.wait(PortReopened)
+    tries = []
+
+    def open_port(settings: LineScannerSettings) -> ScannerPort:
+        tries.append(settings)
+        if len(tries) == 4:
+            line.plug()
+        return open_serial(settings)
+
+    scanner._open_port = open_port
+    with patch.object(line_scanner, "FIRST_RETRY_SECONDS", 0.001):
+        scanner.start()
+        log.wait(PortReopened)
+    assert len(tries) == 4
     assert len(log.of(PortLost)) == 1
+
+
+def test_half_a_line_is_dropped_in_silence(line: Line, log: EventLog, scanner: LineScanner) -> None:
+    line.plug()
+    scanner.start()
+    log.wait(ReaderStatus)
+    line.send(b"half")
+    for _ in range(LOOKS):
+        if scanner.faults[ScanFault.TORN]:
+            break
+        PAUSE.wait(LOOK_SECONDS)
+    line.send(b"whole\n")
+    assert log.wait(CodeScanned).text == "whole"
 
 
 def test_speed_the_port_does_not_have_is_reported(line: Line, log: EventLog) -> None:

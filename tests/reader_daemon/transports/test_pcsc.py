@@ -26,6 +26,7 @@ from reader_daemon.messages import (
 from reader_daemon.protocols.card.dialogue import CardPolicy
 from reader_daemon.transports import pcsc_reader
 from reader_daemon.transports.pcsc import PcscPort
+from reader_daemon.transports.pcsc_commands import WAITING_COMMANDS, CommandQueue, WaitingCommand
 from reader_daemon.transports.pcsc_reader import PcscReaderSettings
 from reader_daemon.transports.pcsc_scard import pcsc_establish
 from reader_daemon.transports.pcsc_service import PcscMissing
@@ -210,6 +211,16 @@ def test_signals_of_an_acs_reader_are_sent_with_and_without_a_card() -> None:
         "ff0040000401010101",
         "ff0040ed040a000100",
     ]
+
+
+def test_waiting_signals_are_limited() -> None:
+    log = EventLog()
+    queue = CommandQueue(READER, log)
+    for command_id in range(WAITING_COMMANDS + 1):
+        queue.put(WaitingCommand(command_id, Beep(100), HOURS_MS))
+    assert log.events == [CommandFinished(READER, WAITING_COMMANDS, CommandResult.REFUSED)]
+    queue.close()
+    assert [event.result for event in log.of(CommandFinished)[1:]] == [CommandResult.EXPIRED] * WAITING_COMMANDS
 
 
 def test_late_signal_is_not_sent() -> None:
