@@ -1,0 +1,173 @@
+"""Issuing cards and changing their state. Each change is published to the edge in its own transaction (I6).
+
+Who may do it is asked before, in `server.staff`; here only the life of the card decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from cardcore.access.items import CardState, Product
+from cardcore.ids import CardId, CredentialKey, PersonId, SiteId
+from server.audit import repository as audit_rows
+from server.audit.service import Deed, record
+from server.cards import repository
+from server.cards.transitions import allowed
+from server.database import ReadSession, WriteSession
+from server.people import repository as people_rows
+from server.policy import service as policy
+from server.reports.paging import Page, page_of
+from server.system import System
+
+MAX_CREDENTIALS = 8
+"""Credentials of one card."""
+
+
+class CardRefusal(StrEnum):
+    """Why a card cannot be issued."""
+
+    NUMBER_TAKEN = "number_taken"
+    CREDENTIAL_TAKEN = "credential_taken"
+    NO_CREDENTIAL = "no_credential"
+    UNKNOWN_PERSON = "unknown_person"
+    WRONG_VALIDITY = "wrong_validity"
+
+
+class CardChange(StrEnum):
+    """How a change of a card ended."""
+
+    DONE = "done"
+    UNCHANGED = "unchanged"
+    NOT_FOUND = "not_found"
+    NOT_ALLOWED = "not_allowed"
+
+
+@dataclass(frozen=True, slots=True)
+class NewCard:
+    """A card to issue to a person; a window of validity is half-open, in aware UTC."""
+
+    number: str
+    product: Product
+    credentials: tuple[CredentialKey, ...]
+    person_id: PersonId | None
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+
+
+def issue_card(
+    session: WriteSession, system: System, site_id: SiteId, new: NewCard, actor: str
+) -> CardId | CardRefusal:
+    """Issue a card and make it active; without a person it is registered as blank and refused as not issued."""
+    refusal = _refusal(session, site_id, new)
+    if refusal is not None:
+        return refusal
+    card_id = CardId(system.ids.uuid7())
+    repository.insert_cards(session, [card_row(system, site_id, card_id, new)])
+    repository.insert_credentials(
+        session,
+        [{"id": system.ids.uuid7(), "site_id": site_id, "card_id": card_id, "key": key} for key in new.credentials],
+    )
+    state = CardState.BLANK if new.person_id is None else CardState.ACTIVE
+    after = {"number": new.number, "product": new.product, "person": new.person_id, "state": state}
+    record(session, system, site_id, Deed(actor, "card_issued", f"card:{card_id}", after=after))
+    policy.refresh_cards(session, system, site_id, [card_id])
+    return card_id
+
+
+def card_row(system: System, site_id: SiteId, card_id: CardId, new: NewCard) -> dict[str, Any]:
+    """Return the row of a new card."""
+    now = system.clock.now()
+    return {
+        "id": card_id,
+        "site_id": site_id,
+        "person_id": new.person_id,
+        "number": new.number,
+        "product": new.product,
+        "state": CardState.BLANK if new.person_id is None else CardState.ACTIVE,
+        "issue_no": 1,
+        "valid_from": new.valid_from,
+        "valid_until": new.valid_until,
+        "created_at": now,
+        "changed_at": now,
+    }
+
+
+def change_state(
+    session: WriteSession, system: System, site_id: SiteId, card_id: CardId, wanted: CardState, deed: tuple[str, str]
+) -> CardChange:
+    """Bring a card into a state if the table of transitions allows it; `deed` is the actor and the reason."""
+    row = repository.lock_card(session, site_id, card_id)
+    if row is None:
+        return CardChange.NOT_FOUND
+    before = CardState(row["state"])
+    if before is wanted:
+        return CardChange.UNCHANGED
+    if not allowed(before, wanted):
+        return CardChange.NOT_ALLOWED
+    repository.set_state(session, card_id, wanted, system.clock.now())
+    actor, reason = deed
+    done = Deed(actor, "card_state_set", f"card:{card_id}", {"state": before}, {"state": wanted}, reason)
+    record(session, system, site_id, done)
+    policy.refresh_cards(session, system, site_id, [card_id])
+    return CardChange.DONE
+
+
+def block(
+    session: WriteSession, system: System, site_id: SiteId, card_id: CardId, actor: str, reason: str = ""
+) -> CardChange:
+    """Suspend a card."""
+    return change_state(session, system, site_id, card_id, CardState.SUSPENDED, (actor, reason))
+
+
+def report_lost(
+    session: WriteSession, system: System, site_id: SiteId, card_id: CardId, actor: str, reason: str = ""
+) -> CardChange:
+    """Refuse a card from now on because its holder lost it."""
+    return change_state(session, system, site_id, card_id, CardState.LOST, (actor, reason))
+
+
+def unblock(
+    session: WriteSession, system: System, site_id: SiteId, card_id: CardId, actor: str, reason: str = ""
+) -> CardChange:
+    """Put a suspended, found or mended card back into use."""
+    return change_state(session, system, site_id, card_id, CardState.ACTIVE, (actor, reason))
+
+
+def search(session: ReadSession, site_id: SiteId, term: str, page: int) -> Page[RowMapping]:
+    """Find cards by printed number or holder; all, newest first, for an empty term."""
+    term = term.strip()
+    return page_of(
+        page,
+        lambda limit, offset: repository.search(session, site_id, term, limit, offset),
+        lambda: repository.count(session, site_id, term),
+    )
+
+
+def get(session: ReadSession, site_id: SiteId, card_id: CardId) -> RowMapping | None:
+    """Return a card with holder and credential keys, or None."""
+    return repository.get(session, site_id, card_id)
+
+
+def history(session: ReadSession, site_id: SiteId, card_id: CardId) -> Sequence[RowMapping]:
+    """Return what was done to a card, newest first."""
+    return audit_rows.of_object(session, site_id, f"card:{card_id}")
+
+
+def _refusal(session: WriteSession, site_id: SiteId, new: NewCard) -> CardRefusal | None:
+    if not 0 < len(new.credentials) <= MAX_CREDENTIALS:
+        return CardRefusal.NO_CREDENTIAL
+    if new.valid_from and new.valid_until and new.valid_from >= new.valid_until:
+        return CardRefusal.WRONG_VALIDITY
+    if new.person_id is not None and people_rows.lock(session, site_id, new.person_id) is None:
+        return CardRefusal.UNKNOWN_PERSON
+    if repository.number_taken(session, site_id, new.number):
+        return CardRefusal.NUMBER_TAKEN
+    if repository.taken_keys(session, site_id, new.credentials):
+        return CardRefusal.CREDENTIAL_TAKEN
+    return None

@@ -1,0 +1,78 @@
+"""What must always be true of taps and money, each as a function that returns what is wrong; empty means true.
+
+Read only. Each looks at the rows themselves and trusts no other table's word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cardcore.ids import SiteId
+from server.database import ReadSession, WriteSession
+from server.ledger import invariant_repository as repository
+
+Session = ReadSession | WriteSession
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One place where an invariant does not hold; `subject` names the row, `detail` the numbers."""
+
+    invariant: str
+    subject: str
+    detail: dict[str, Any]
+
+
+def inv_i01_transfers_sum_to_zero(session: Session, site_id: SiteId) -> list[Violation]:
+    """I1: the postings of every transfer sum to zero, and so do the whole books."""
+    return _violations("i01", repository.unbalanced_transfers(session, site_id))
+
+
+def inv_i02_balances_equal_postings(session: Session, site_id: SiteId) -> list[Violation]:
+    """I2: a purse's balance is the sum of its postings, and the last balance noted on a transfer is one of them."""
+    return _violations("i02", repository.unequal_balances(session, site_id))
+
+
+def inv_i03_one_charge_per_tap(session: Session, site_id: SiteId) -> list[Violation]:
+    """I3: the revisions of a tap's charge run 0, 1, 2 .. and each odd one reverses the one before, to the fen.
+
+    So at most the last one is in force. Each revision's transfers sum to its amount.
+    """
+    broken = _violations("i03", repository.broken_revisions(session, site_id))
+    return broken + _violations("i03", repository.unbooked_charges(session, site_id))
+
+
+def inv_i04_meals_and_charges_agree(session: Session, site_id: SiteId, *, drained: bool = False) -> list[Violation]:
+    """I4: a meal served has one charge in force with its amount, every other outcome none.
+
+    With `drained`, when all journals are in and no tap is under way, a charge whose tap has no outcome is wrong too.
+    """
+    wrong = _violations("i04", repository.outcomes_without_their_charge(session, site_id))
+    if drained:
+        wrong += _violations("i04", repository.charges_without_outcome(session, site_id))
+    return wrong
+
+
+def inv_i07_no_gaps(session: Session, site_id: SiteId) -> list[Violation]:
+    """I7: up to the acknowledged mark of a journal every seq is stored or quarantined, and the records chain."""
+    missing = _violations("i07", repository.gaps(session, site_id))
+    return missing + _violations("i07", repository.broken_chains(session, site_id))
+
+
+def all_invariants(session: Session, site_id: SiteId, *, drained: bool = False) -> dict[str, list[Violation]]:
+    """Run all of them; for the doctor and the demo."""
+    return {
+        "i01_transfers_sum_to_zero": inv_i01_transfers_sum_to_zero(session, site_id),
+        "i02_balances_equal_postings": inv_i02_balances_equal_postings(session, site_id),
+        "i03_one_charge_per_tap": inv_i03_one_charge_per_tap(session, site_id),
+        "i04_meals_and_charges_agree": inv_i04_meals_and_charges_agree(session, site_id, drained=drained),
+        "i07_no_gaps": inv_i07_no_gaps(session, site_id),
+    }
+
+
+def _violations(name: str, rows: repository.Found) -> list[Violation]:
+    return [
+        Violation(name, str(row["subject"]), {key: value for key, value in row.items() if key != "subject"})
+        for row in rows
+    ]

@@ -1,0 +1,1 @@
+"""People: cardholders, their departments and their categories."""

@@ -1,0 +1,1 @@
+"""Reports: what pages list and count. Reads only; nothing is decided or changed here."""
