@@ -25,6 +25,7 @@ MAX_UNREAD_BYTES = 4_194_304
 """A client that leaves more than 4 MiB unread is dropped."""
 OWNER_ONLY = 0o600
 _CONNECT_ATTEMPT_SECONDS = 1.0
+_GOODBYE_SECONDS = 1.0
 _ALL_KINDS = frozenset(kind.value for kind in Kind)
 
 
@@ -40,7 +41,7 @@ class PlantControl:
         self._plant = plant
         self._path = path
         self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.StreamWriter] = set()
+        self._clients: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
         self.stop_asked = asyncio.Event()
 
     async def start(self) -> None:
@@ -58,8 +59,11 @@ class PlantControl:
         """Close the socket and all clients."""
         if self._server is not None:
             self._server.close()
+        conversations = [task for task in self._clients.values() if task is not None]
         for writer in tuple(self._clients):
             writer.close()
+        if conversations:
+            await asyncio.wait(conversations, timeout=_GOODBYE_SECONDS)
         self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -67,7 +71,7 @@ class PlantControl:
             _write(writer, _refusal(None, "too_many_clients", f"at most {MAX_CLIENTS} clients at a time"))
             writer.close()
             return
-        self._clients.add(writer)
+        self._clients[writer] = asyncio.current_task()
         ends: list[Callable[[], None]] = []
         try:
             with contextlib.suppress(ConnectionError):  # a client that is gone is owed nothing
@@ -75,7 +79,7 @@ class PlantControl:
         finally:
             for end in ends:
                 end()
-            self._clients.discard(writer)
+            del self._clients[writer]
             writer.close()
 
     async def _converse(

@@ -97,12 +97,12 @@ def _force(plant: Plant, fields: Fields) -> Answer:
     return {}
 
 
-def _set_lane(change: Callable[[Turnstile, bool, int], None]) -> Callable[[Plant, Fields], Answer]:
+def _set_lane(change: Callable[..., None]) -> Callable[[Plant, Fields], Answer]:
     def order(plant: Plant, fields: Fields) -> Answer:
         name, on = fields.text("reader"), fields.flag("on")
         turnstile = _turnstile(plant.station(name))
         fields.finish()
-        change(turnstile, on, monotonic_ms())
+        change(turnstile, monotonic_ms(), on=on)
         plant.wake(name)
         return {}
 

@@ -121,17 +121,17 @@ class Turnstile:
             arm.walk_at_ms = None if person.after_ms is None else now_ms + person.after_ms
             self._tell(Kind.ARM, now_ms, direction=direction, open=True)
 
-    def set_fire(self, active: bool, now_ms: int) -> None:  # noqa: FBT001 - a contact has two states
+    def set_fire(self, now_ms: int, *, on: bool) -> None:
         """Close or open the fire contact; while closed both directions are free."""
         self.advance(now_ms)
-        self._fire = active
+        self._fire = on
 
-    def set_healthy(self, healthy: bool, now_ms: int) -> None:  # noqa: FBT001 - as above
+    def set_healthy(self, now_ms: int, *, on: bool) -> None:
         """Break or mend the lane: a broken one is not Ready and takes no pulse."""
         self.advance(now_ms)
-        self._healthy = healthy
+        self._healthy = on
 
-    def set_power(self, on: bool, now_ms: int) -> None:  # noqa: FBT001 - as above
+    def set_power(self, now_ms: int, *, on: bool) -> None:
         """Cut or restore power. Without it every contact is open and the lane forgets its window."""
         self.advance(now_ms)
         if on == self._powered:
