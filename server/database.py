@@ -103,11 +103,12 @@ class Database:
         """The address as given."""
         return self._url
 
-    def read(self, call: Callable[[ReadSession], Result]) -> Result:
-        """Run a call in a read-only transaction."""
+    def read(self, call: Callable[[ReadSession], Result], *, stable: bool = False) -> Result:
+        """Run a call in a read-only transaction; `stable` makes all its statements see one and the same moment."""
+        level = "isolation level repeatable read, read only" if stable else "read only"
         try:
             with self._engine.connect() as connection:
-                connection.execute(text("set transaction read only"))
+                connection.execute(text(f"set transaction {level}"))
                 return call(ReadSession(connection))
         except DBAPIError as error:
             if _lost(error):
@@ -147,9 +148,11 @@ def _retryable(error: DBAPIError) -> bool:
 
 def _lost(error: DBAPIError) -> bool:
     state = getattr(error.orig, "sqlstate", None) or ""
-    return error.connection_invalidated or state.startswith(("08", "57P")) or isinstance(
-        error.orig, psycopg.OperationalError
-    ) and not state
+    return (
+        error.connection_invalidated
+        or state.startswith(("08", "57P"))
+        or (isinstance(error.orig, psycopg.OperationalError) and not state)
+    )
 
 
 def _advice(error: Exception) -> str:

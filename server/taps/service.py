@@ -122,7 +122,7 @@ class TapService:
     def _outbox(self, writes: Writes) -> list[Row]:
         now, ids = self._system.clock.now(), self._system.ids
         return [
-            {"id": ids.uuid7(), "site_id": site, "topic": EVENT_TOPIC, "payload": events, "created_at": now}
+            {"id": ids.uuid7(), "site_id": site, "topic": EVENT_TOPIC, "payload": {"events": events}, "created_at": now}
             for site, events in writes.events.items()
         ]
 

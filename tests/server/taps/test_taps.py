@@ -254,7 +254,7 @@ def test_every_commit_leaves_its_events_in_the_outbox(small: SmallSite, service:
     journal = Journal(small)
     service.process([journal.live(journal.meal(small.holders[0])), journal.live(journal.gate(small.holders[1]))])
     ((payload,),) = small.rows("select payload from outbox")
-    assert [(event["place"], event["granted"]) for event in payload] == [("t01", True), ("g01", True)]
+    assert [(event["place"], event["granted"]) for event in payload["events"]] == [("t01", True), ("g01", True)]
 
 
 def test_ledger_rows_cannot_be_changed_by_anybody(small: SmallSite, service: TapService) -> None:
