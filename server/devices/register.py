@@ -1,0 +1,65 @@
+"""The register of devices as the link uses it: each call one transaction. Implements `server.link.ports.Devices`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cardcore.ids import DeviceId
+from cardcore.wire.messages import Health
+from server.database import Database
+from server.devices import repository, service
+from server.link.ports import KnownDevice, Mark
+from server.secrets_file import ServerSecrets
+from server.system import System
+
+GENERATION_BYTES = 16
+
+
+class Register:
+    """Blocking calls; run them off the loop."""
+
+    def __init__(self, database: Database, system: System, secrets: ServerSecrets) -> None:
+        """Take the parts."""
+        self._database = database
+        self._system = system
+        self._secrets = secrets
+
+    def known(self, device_id: DeviceId) -> KnownDevice | None:
+        """Find an enrolled device. Raises WrongKeyError when server.key is not this database's."""
+        return self._database.read(lambda session: service.known_device(session, self._secrets, device_id))
+
+    def open_epoch(self, device_id: DeviceId, epoch: int) -> Mark:
+        """Return the epoch's mark, registering a new one."""
+        return self._database.write(lambda session: service.open_epoch(session, self._system, device_id, epoch))
+
+    def connected(self, device_id: DeviceId, software: str) -> None:
+        """Note that a link is up."""
+        at = self._system.clock.now()
+        self._database.write(lambda session: repository.set_connected(session, device_id, at, software))
+
+    def disconnected(self, device_id: DeviceId) -> None:
+        """Note that the link is down."""
+        self._database.write(lambda session: repository.set_disconnected(session, device_id))
+
+    def healthy(self, device_id: DeviceId, health: Health) -> None:
+        """Keep the newest health report."""
+        at = self._system.clock.now()
+        self._database.write(lambda session: repository.update_status(session, device_id, at, health))
+
+    def installed(self, device_id: DeviceId, policy_version: int, deny_version: int, problem: str) -> None:
+        """Keep what policy the device decides by."""
+        self._database.write(
+            lambda session: repository.set_installed(session, device_id, policy_version, deny_version, problem)
+        )
+
+    def alarm(self, device_id: DeviceId, kind: str, detail: dict[str, Any]) -> None:
+        """Open a Finding about a device."""
+        self._database.write(lambda session: service.alarm(session, self._system, device_id, kind, detail))
+
+    def generation(self) -> str:
+        """Return the database's generation, drawing one at the first call ever."""
+        found = self._database.read(repository.generation)
+        if found:
+            return found
+        fresh = self._system.ids.random_bytes(GENERATION_BYTES).hex()
+        return self._database.write(lambda session: repository.set_generation(session, fresh))
