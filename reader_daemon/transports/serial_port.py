@@ -49,7 +49,7 @@ class SerialPort:
         return received
 
     def write(self, message: bytes) -> bool:
-        """Write a whole message, dropping first what an earlier one left unsent: it is too late for that now.
+        """Write a whole message, dropping first what the driver still holds of an earlier one: its time is over.
 
         Returns False if the port took less: on a half-duplex line that is a lost message, not one to complete later.
         Raises PortGoneError.
