@@ -1,44 +1,30 @@
-"""The one thread pool that synchronous services run in, so that nothing blocks the event loop (design decision 11)."""
+"""How blocking calls leave the event loop: one pool for services, one thread of its own for the tap path.
+
+The only place of the server that starts threads for work. A simulator injects its own `Run` instead.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
-from server.database import DatabaseUnavailableError
-
-Given = ParamSpec("Given")
 Result = TypeVar("Result")
-
-MAX_WAITING = 1_000
-"""Calls that may wait for a thread; what comes on top is refused at once instead of late."""
 
 
 class Executor:
-    """Runs blocking calls. `run` fits every `Run` protocol of this code base."""
+    """A bounded thread pool as a `Run`."""
 
-    def __init__(self, threads: int) -> None:
-        """Take the number of threads; none is started before the first call."""
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="service")
-        self._waiting = 0
+    def __init__(self, name: str, threads: int) -> None:
+        """Take a name for the threads and how many there are."""
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
-    async def run(self, call: Callable[Given, Result], /, *args: Given.args, **kwargs: Given.kwargs) -> Result:
-        """Return the call's result, or raise what it raised; DatabaseUnavailableError when too many wait."""
-        if self._waiting >= MAX_WAITING:
-            msg = f"{MAX_WAITING} calls wait for the database already"
-            raise DatabaseUnavailableError(msg)
-        context = contextvars.copy_context()
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._threads, lambda: context.run(call, *args, **kwargs)
-            )
-        finally:
-            self._waiting -= 1
+    def __call__(self, call: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Awaitable[Result]:  # noqa: ANN401 - passes on what it gets
+        """Run a blocking call in a thread and return its result."""
+        return asyncio.get_running_loop().run_in_executor(self._pool, partial(call, *args, **kwargs))
 
     def close(self) -> None:
-        """Wait for the calls that run and end the threads."""
-        self._threads.shutdown(cancel_futures=True)
+        """Finish what runs, start nothing more."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
