@@ -53,6 +53,12 @@ def card_number(index: int) -> tuple[int, str]:
     return CARD_BITS, (bits << (byte_count * 8 - CARD_BITS)).to_bytes(byte_count, "big").hex()
 
 
+def credential(index: int) -> str:
+    """Return the credential key under which a panel reports the card: one hex digit for every four bits begun."""
+    bits, digits = card_number(index)
+    return f"wiegand:{bits}-{digits[: -(-bits // 4)]}"
+
+
 def product_of(index: int) -> str:
     """Return the product of a card, or `stranger` for one that was never issued."""
     for each in CARD_RANGES:
@@ -69,10 +75,10 @@ def ranges_document() -> list[dict[str, object]]:
 
 def cards_document() -> dict[str, object]:
     """Return the JSON document the server's seeder reads; see docs/mocks.md."""
-    cards = []
-    for index in range(CARD_COUNT + STRANGER_COUNT):
-        bits, digits = card_number(index)
-        cards.append({"index": index, "product": product_of(index), "credential": f"wiegand:{bits}-{digits}"})
+    cards = [
+        {"index": index, "product": product_of(index), "credential": credential(index)}
+        for index in range(CARD_COUNT + STRANGER_COUNT)
+    ]
     return {"version": 1, "bits": CARD_BITS, "ranges": ranges_document(), "cards": cards}
 
 

@@ -12,7 +12,7 @@ from firmware_mocks.happenings import Happening, Kind
 from firmware_mocks.line_scanner.scanner import LineFault, low_frequency_line
 from firmware_mocks.osdp_reader.bus import MAX_LATENCY_MS
 from firmware_mocks.osdp_reader.faults import FOREVER, MAX_COUNT, MAX_DELAY_MS, Fault
-from firmware_mocks.plant.cards import CARD_COUNT, STRANGER_COUNT, card_number, product_of, ranges_document
+from firmware_mocks.plant.cards import CARD_COUNT, STRANGER_COUNT, card_number, credential, product_of, ranges_document
 from firmware_mocks.plant.fields import FieldError, Fields
 from firmware_mocks.plant.plant import Plant
 from firmware_mocks.plant.stations import Station
@@ -225,7 +225,7 @@ def _cards(plant: Plant, fields: Fields) -> Answer:
     if fields.has("index"):
         index = fields.whole("index", 0, CARD_COUNT + STRANGER_COUNT - 1)
         bits, digits = card_number(index)
-        answer |= {"bits": bits, "card": digits, "product": product_of(index)}
+        answer |= {"bits": bits, "card": digits, "credential": credential(index), "product": product_of(index)}
     fields.finish()
     return answer
 

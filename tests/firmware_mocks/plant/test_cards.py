@@ -9,6 +9,7 @@ import pytest
 
 from cardcore.ids import credential_key
 from firmware_mocks.plant.cards import CARD_COUNT, STRANGER_COUNT, card_number, product_of, write_cards
+from reader_daemon.protocols.osdp.card_bits import wiegand_key
 
 EVERY = range(CARD_COUNT + STRANGER_COUNT)
 
@@ -53,5 +54,5 @@ def test_the_file_for_the_seeder_holds_credential_keys(tmp_path: Path) -> None:
     assert len(document["cards"]) == len(EVERY)
     for card in document["cards"]:
         bits, digits = card_number(card["index"])
-        assert card["credential"] == credential_key(f"wiegand:{bits}-{digits}")
+        assert credential_key(card["credential"]) == wiegand_key(bits, bytes.fromhex(digits))
         assert card["product"] == product_of(card["index"])
