@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from admin_web.assets import assets_router, load_assets
-from admin_web.headers import SecurityHeaders
+from admin_web.headers import SecurityHeaders, harden
 from admin_web.i18n import Language
 from admin_web.live import LiveHub
 from admin_web.origin import SameOriginForms
@@ -70,23 +70,29 @@ async def _to_sign_in(request: Request, _fault: Exception) -> Response:
 
 async def _refused(request: Request, fault: Exception) -> Response:
     status = fault.status_code if isinstance(fault, HTTPException) else HTTPStatus.INTERNAL_SERVER_ERROR
-    return await _explain(request, status, reference=None)
+    return await _explain(request, status)
 
 
 async def _not_found(request: Request, _fault: Exception) -> Response:
     """Answer a malformed id or number in an address as a page that does not exist."""
-    return await _explain(request, HTTPStatus.NOT_FOUND, reference=None)
+    return await _explain(request, HTTPStatus.NOT_FOUND)
 
 
 async def _failed(request: Request, fault: Exception) -> Response:
-    """One text for every fault, with a reference that is in the log (ASVS 16.5.1)."""
+    """Tell every fault in one text, with a reference that is in the log (ASVS 16.5.1).
+
+    The trace is logged by the server that runs the pages: the fault goes on to it. Starlette calls this outside all
+    middleware, so the headers are added here.
+    """
     web: Web = request.app.state.web
     reference = str(web.services.ids.uuid7())
-    log.error("page_failed", reference=reference, path=request.url.path, exc_info=fault)
-    return web.renderer.bare_page("fault.html", HTTPStatus.INTERNAL_SERVER_ERROR, reference=reference)
+    log.error("page_failed", reference=reference, path=request.url.path, fault=type(fault).__name__)
+    answer = web.renderer.bare_page("fault.html", HTTPStatus.INTERNAL_SERVER_ERROR, reference=reference)
+    harden(answer.headers, request.url.scheme)
+    return answer
 
 
-async def _explain(request: Request, status: int, reference: str | None) -> Response:
+async def _explain(request: Request, status: int) -> Response:
     web: Web = request.app.state.web
     told = status if status in EXPLAINED else 400
-    return web.renderer.page(await visit(request), "error.html", status, told=told, reference=reference)
+    return web.renderer.page(await visit(request), "error.html", status, told=told)

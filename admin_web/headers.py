@@ -27,6 +27,15 @@ NO_STORE = "no-store"
 """Default of every answer that sets no `Cache-Control` itself: pages are personal."""
 
 
+def harden(headers: MutableHeaders, scheme: str) -> None:
+    """Add the headers to an answer that goes out over `scheme`."""
+    for name, value in ALWAYS.items():
+        headers[name] = value
+    headers.setdefault("Cache-Control", NO_STORE)
+    if scheme == "https":
+        headers["Strict-Transport-Security"] = STRICT_TRANSPORT
+
+
 class SecurityHeaders:
     """Adds the headers; what an answer sets itself is kept only for `Cache-Control`."""
 
@@ -42,12 +51,7 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in ALWAYS.items():
-                    headers[name] = value
-                headers.setdefault("Cache-Control", NO_STORE)
-                if scope["scheme"] == "https":
-                    headers["Strict-Transport-Security"] = STRICT_TRANSPORT
+                harden(MutableHeaders(scope=message), scope["scheme"])
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

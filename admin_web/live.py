@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 
 import structlog
@@ -89,7 +89,7 @@ class LiveHub:
 
     async def stream(
         self, after_id: int, language: Language, is_in_force: Callable[[], Awaitable[bool]]
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Yield frames after `after_id` until the session ends, the client lags or the caller stops."""
         if len(self._clients) >= self._limits.max_clients:
             log.warning("live_full", clients=len(self._clients))
@@ -122,7 +122,7 @@ class LiveHub:
 
     async def _follow(
         self, client: _Client, sent_id: int, language: Language, is_in_force: Callable[[], Awaitable[bool]]
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         check_ms = self._limits.session_check_ms
         checked_ms = spoken_ms = self._clock.monotonic_ms()
         while not client.has_lagged:
@@ -165,8 +165,8 @@ class LiveHub:
                     start_id = newest[-1].id if newest else 0
                     self._upstream = asyncio.create_task(self._pump(start_id), name="live-upstream")
             return await self._backlog(after_id)
-        except Exception:  # whatever the feed raises, the browser tries again by itself
-            log.warning("live_feed_lost", exc_info=True)
+        except Exception as fault:  # noqa: BLE001 - whatever the feed raises, the browser tries again by itself
+            log.warning("live_feed_lost", fault=repr(fault))
             return None
 
     async def _pump(self, newest_id: int) -> None:
@@ -178,8 +178,8 @@ class LiveHub:
                     newest_id = event.id
                     wait_ms = self._limits.retry_first_ms
                     self._publish(event)
-            except Exception:  # whatever the bus raises, the monitors wait and resume
-                log.warning("live_feed_lost", retry_ms=wait_ms, exc_info=True)
+            except Exception as fault:  # noqa: BLE001 - whatever the bus raises, the monitors wait and resume
+                log.warning("live_feed_lost", retry_ms=wait_ms, fault=repr(fault))
             await asyncio.sleep(wait_ms / 1000)
             wait_ms = min(wait_ms * 2, self._limits.retry_max_ms)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Annotated
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query, Response
@@ -45,10 +47,25 @@ async def charges(
         tills=tills,
         found=found,
         holder=holder,
-        day_before=wanted.day - timedelta(days=1),
-        day_after=wanted.day + timedelta(days=1),
+        day_before=address_of(replace(wanted, day=wanted.day - timedelta(days=1))),
+        day_after=address_of(replace(wanted, day=wanted.day + timedelta(days=1))),
+        everybody=address_of(replace(wanted, person_id=None)),
+        page_before=address_of(wanted, found.page.number - 1),
+        page_after=address_of(wanted, found.page.number + 1),
         is_today=wanted.day == _day(visit, ""),
     )
+
+
+def address_of(wanted: ChargeFilter, page: int = 1) -> str:
+    """Return the address that shows these charges."""
+    parts: dict[str, str | UUID | None] = {
+        "day": wanted.day.isoformat(),
+        "till": wanted.till_id,
+        "person": wanted.person_id,
+    }
+    if page > 1:
+        parts["page"] = str(page)
+    return "/charges?" + urlencode({name: part for name, part in parts.items() if part is not None})
 
 
 def _day(visit: Visit, text: str) -> date:

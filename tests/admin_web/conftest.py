@@ -10,7 +10,8 @@ from fastapi import FastAPI
 
 from admin_web.app import create_pages
 from admin_web.visits import LOOPBACK_COOKIE
-from tests.admin_web.fakes import FakeSite, lunch_site, settings
+from tests.admin_web.fakes import FakeSite, settings
+from tests.admin_web.sample_site import lunch_site
 
 ADDRESS = "http://localhost"
 

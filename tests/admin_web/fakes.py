@@ -16,7 +16,6 @@ from admin_web.rows import (
     BlockReason,
     CardChange,
     CardHistoryRow,
-    CardProduct,
     CardRow,
     CardStatus,
     CardView,
@@ -26,8 +25,6 @@ from admin_web.rows import (
     ChargeState,
     DayFigures,
     DeviceRow,
-    Direction,
-    HourFigures,
     LiveEvent,
     Page,
     Permission,
@@ -35,17 +32,14 @@ from admin_web.rows import (
     PersonView,
     PurseKind,
     PurseRow,
-    ReaderHealth,
     SessionView,
     SignInOutcome,
     SignInResult,
     StaffView,
-    TapOutcome,
 )
 from admin_web.settings import LiveLimits, PageSettings
-from cardcore.ids import CardId, ChargeId, DeviceId, PersonId, StaffId, TillId
+from cardcore.ids import CardId, PersonId, StaffId, TillId
 from cardcore.money import Fen
-from cardcore.reasons import Reason
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
@@ -111,6 +105,7 @@ class FakeSignIn:
 
     permissions: frozenset[Permission] = EVERYTHING
     sessions: dict[str, datetime] = field(default_factory=dict)
+    opened: int = 0
     failures: int = 0
     activities: list[bool] = field(default_factory=list)
     is_throttled: bool = False
@@ -130,7 +125,8 @@ class FakeSignIn:
 
     def open_session(self, staff_id: StaffId) -> str:
         assert staff_id == self.staff.id
-        token = f"session-{len(self.sessions) + 1:032d}"
+        self.opened += 1
+        token = f"session-{self.opened:032d}"
         self.sessions[token] = NOW
         return token
 
@@ -310,107 +306,3 @@ class FakeSite:
 
 def settings(live: LiveLimits | None = None) -> PageSettings:
     return PageSettings("城东行政中心", SHANGHAI, live=live if live is not None else LiveLimits())
-
-
-def an_event(number: int, reason: Reason = Reason.GRANTED, **changes: object) -> LiveEvent:
-    event = LiveEvent(
-        id=number,
-        tap_id=an_id(10_000 + number),
-        at=NOW + timedelta(seconds=number),
-        reason=reason,
-        place="3 号通道",
-        direction=Direction.IN,
-        person_name="张伟",
-        department="财政局",
-        card_masked="pkoc:…1a2b",
-        amount=None,
-        is_offline=False,
-        outcome=None,
-    )
-    return replace(event, **changes)  # type: ignore[arg-type]
-
-
-def a_card(number: int, person: PersonRow | None, status: CardStatus = CardStatus.ISSUED) -> CardRow:
-    return CardRow(
-        id=CardId(an_id(2_000 + number)),
-        number_masked=f"…{number:04d}",
-        product=CardProduct.COMBINED,
-        status=status,
-        person_id=person.id if person is not None else None,
-        person_name=person.name if person is not None else None,
-        department=person.department if person is not None else None,
-        valid_until=date(2027, 12, 31) if number % 3 else None,
-    )
-
-
-def a_person(number: int, name: str, department: str) -> PersonRow:
-    return PersonRow(PersonId(an_id(1_000 + number)), name, f"D{number:04d}", department, "在编", number % 7 != 6, 1)
-
-
-def a_charge(number: int, person: PersonRow, state: ChargeState = ChargeState.POSTED) -> ChargeRow:
-    return ChargeRow(
-        id=ChargeId(an_id(3_000 + number)),
-        at=NOW - timedelta(seconds=37 * number),
-        business_day=TODAY,
-        till="一号窗口" if number % 2 else "二号窗口",
-        stall="第一食堂",
-        meal="午餐",
-        person_id=person.id,
-        person_name=person.name,
-        card_masked=f"…{number:04d}",
-        amount=Fen(220 + 60 * (number % 4)),
-        state=state,
-        is_offline=number % 5 == 4,
-    )
-
-
-def a_device(number: int, *, is_online: bool = True, readers: tuple[ReaderHealth, ...] = ()) -> DeviceRow:
-    return DeviceRow(
-        id=DeviceId(an_id(4_000 + number)),
-        name=f"闸机控制箱 {number}",
-        is_online=is_online,
-        last_seen=NOW - timedelta(seconds=3 if is_online else 1_900),
-        snapshot_version=41 if number != 2 else 40,
-        newest_snapshot_version=41,
-        queue_length=0 if is_online else 312,
-        readers=readers,
-    )
-
-
-def a_reader(number: int, *, is_online: bool = True, is_secure: bool | None = True) -> ReaderHealth:
-    return ReaderHealth(f"R{number}", f"{number} 号通道", is_online, is_secure, NOW - timedelta(minutes=5))
-
-
-def lunch_site() -> FakeSite:
-    """Return a site in the middle of lunch: every page has something to show."""
-    names = ("张伟", "王秀英", "李娜", "刘洋", "陈静", "杨帆", "赵磊", "黄丽", "周杰", "吴敏", "Anna Müller", "徐强")
-    departments = ("财政局", "民政局", "人力资源和社会保障局", "创新中心 · 云启科技有限公司")
-    people = [a_person(number, names[number % 12], departments[number % 4]) for number in range(60)]
-    statuses = (CardStatus.ISSUED, CardStatus.ISSUED, CardStatus.ISSUED, CardStatus.LOST, CardStatus.EXPIRED)
-    cards = FakeCards([a_card(number, person, statuses[number % 5]) for number, person in enumerate(people)])
-    cards.rows.append(a_card(99, None, CardStatus.NOT_ISSUED))
-    states = (ChargeState.POSTED, ChargeState.POSTED, ChargeState.AUTHORISED, ChargeState.POSTED, ChargeState.REVERSED)
-    refusals = {Reason.CARD_LOST: 3, Reason.BALANCE_TOO_LOW: 17, Reason.NO_ACCESS_NOW: 9, Reason.CARD_UNKNOWN: 6}
-    counts = ((7, 310, 4), (8, 1240, 12), (9, 460, 5), (10, 120, 1), (11, 890, 9), (12, 610, 4))
-    hours = tuple(HourFigures(hour, granted, refused) for hour, granted, refused in counts)
-    return FakeSite(
-        overview=FakeOverview(DayFigures(3_665, 3_402, 35, 1_118, Fen(312_480), hours, refusals)),
-        live=FakeLive(
-            [
-                an_event(1, outcome=TapOutcome.PASSED),
-                an_event(2, Reason.CHARGED, place="一号窗口", direction=None, amount=Fen(220), is_offline=True),
-                an_event(3, Reason.NO_ACCESS_NOW, person_name="刘洋", department="创新中心 · 云启科技有限公司"),
-                an_event(4, Reason.CARD_LOST, person_name="李娜", department="民政局", place="北广场 1 号通道"),
-                an_event(5, Reason.CARD_UNKNOWN, person_name=None, department=None, direction=Direction.OUT),
-            ]
-        ),
-        people=FakePeople(people, cards),
-        charges=FakeCharges([a_charge(number, people[number], states[number % 5]) for number in range(60)]),
-        devices=FakeDevices(
-            (
-                a_device(1, readers=(a_reader(1), a_reader(2))),
-                a_device(2, readers=(a_reader(3, is_online=False), a_reader(4, is_secure=False))),
-                a_device(3, is_online=False, readers=(a_reader(5, is_online=False, is_secure=None),)),
-            )
-        ),
-    )

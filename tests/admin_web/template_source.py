@@ -1,0 +1,62 @@
+"""Reads the templates as source: which texts they ask for, and what stands in them literally."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import admin_web
+
+ROOT = Path(admin_web.__file__).parent
+TEMPLATES = sorted((ROOT / "templates").glob("*.html"))
+SOURCES = sorted(ROOT.rglob("*.py"))
+
+JINJA = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", re.DOTALL)
+ASKED = re.compile(r"""\bt\(\s*["']([a-z_]+\.[A-Za-z0-9_.]+|brand)["']\s*[,)]""")
+ASKED_IN_CODE = re.compile(r"""["']((?:hint|login|overview)\.(?!html)[a-z_]+)["']""")
+CHOSEN = {
+    "error.title.": ("400", "403", "404", "405", "503"),
+    "error.hint.": ("400", "403", "404", "405", "503"),
+    "decision.": ("granted", "refused", "alarm"),
+}
+"""Keys that templates put together."""
+FORMAT_KEYS = {"age.seconds", "age.minutes", "age.hours", "age.days"}
+TELLING = ("aria-label", "title", "placeholder", "alt", "value", "content")
+"""Attributes that a visitor may see or hear."""
+
+
+def keys_asked_for() -> set[str]:
+    """Return every catalogue key that templates and code ask for; fails on a composed key it does not know."""
+    keys: set[str] = set()
+    for path in TEMPLATES:
+        text = path.read_text(encoding="utf-8")
+        keys |= set(ASKED.findall(text))
+        for prefix in re.findall(r"""\bt\(["']([a-z_.]+)["']\s*~""", text):
+            keys |= {prefix + ending for ending in CHOSEN[prefix]}
+    for path in SOURCES:
+        keys |= set(ASKED_IN_CODE.findall(path.read_text(encoding="utf-8")))
+    return keys
+
+
+class Markup(HTMLParser):
+    """Collects elements and literal words of a template without its Jinja parts."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.words: list[str] = []
+        self._open: list[str] = []
+        self.feed(JINJA.sub(" ", source))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if re.search(r"\w", data) and "kbd" not in self._open:
+            self.words.append(data.strip())
