@@ -79,7 +79,7 @@ _STALLS = text("select * from stall where site_id = :site_id order by id")
 _TILLS = text("select * from till where site_id = :site_id order by id")
 _MEALS = text("select * from meal_period where site_id = :site_id order by start_seconds, id")
 _TARIFFS = text("select * from tariff where site_id = :site_id order by meal_id, stall_id, category_id")
-_LOCK_SITE = text("select 1 from site where id = :site_id for update")
+_LOCK_SITE = text("select 1 from site where id = :site_id for no key update")
 _UPSERT_STALL = text("""
     insert into stall (site_id, id, name_en, name_zh) values (:site_id, :id, :name_en, :name_zh)
     on conflict (site_id, id) do update set name_en = excluded.name_en, name_zh = excluded.name_zh

@@ -1,0 +1,220 @@
+"""The services behind the pages, in the shapes that `admin_web` asks for (structurally: nothing is imported from there).
+
+One method is one transaction. Who may do a thing is asked here, in the transaction that does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import RowMapping
+
+from cardcore.access.items import CardState
+from cardcore.ids import AccountId, CardId, PersonId, SiteId, StaffId, TillId
+from server.access import repository as access_rows
+from server.audit.service import staff_actor
+from server.canteen import repository as canteen_rows
+from server.cards import service as cards
+from server.cards.service import CardChange
+from server.database import Database, ReadSession, WriteSession
+from server.ledger import repository as ledger_rows
+from server.ledger import service as ledger
+from server.people import service as people
+from server.reports import service as reports
+from server.reports.paging import PAGE_ROWS, Page
+from server.reports.rows import (
+    CardHistoryRow,
+    CardProduct,
+    CardRow,
+    CardStatus,
+    CardView,
+    ChargeFilter,
+    ChargesFound,
+    DayFigures,
+    PersonRow,
+    PersonView,
+    PurseKind,
+    PurseRow,
+)
+from server.staff import service as staff
+from server.staff.roles import Permission
+from server.system import System
+
+STATUS = {
+    CardState.BLANK: CardStatus.NOT_ISSUED,
+    CardState.ISSUED: CardStatus.NOT_ISSUED,
+    CardState.ACTIVE: CardStatus.ISSUED,
+    CardState.SUSPENDED: CardStatus.SUSPENDED,
+    CardState.LOST: CardStatus.LOST,
+    CardState.DAMAGED: CardStatus.DAMAGED,
+    CardState.RETURNED: CardStatus.RETURNED,
+    CardState.REVOKED: CardStatus.REVOKED,
+    CardState.SUPERSEDED: CardStatus.SUPERSEDED,
+}
+BLOCKED = {"lost": CardState.LOST, "suspended": CardState.SUSPENDED, "damaged": CardState.DAMAGED}
+"""What each reason to block makes of a card."""
+
+
+@dataclass(frozen=True, slots=True)
+class SitePages:
+    """What every page's service needs. `language` of the names that people gave: `zh` or `en`."""
+
+    database: Database
+    system: System
+    site_id: SiteId
+    language: str = "zh"
+
+
+@dataclass(frozen=True, slots=True)
+class PeoplePages:
+    """Cardholders."""
+
+    site: SitePages
+
+    def search(self, text: str, page: int) -> Page[PersonRow]:
+        """Find people by name, number, initials or department."""
+        found = self.site.database.read(lambda session: people.search(session, self.site.site_id, text, page))
+        rows = tuple(_person(row, self.site.language) for row in found.rows)
+        return Page(rows, found.number, found.has_next, found.total)
+
+    def get(self, person_id: PersonId) -> PersonView | None:
+        """Return one person, or None if unknown or of another site."""
+        return self.site.database.read(lambda session: self._get(session, person_id))
+
+    def _get(self, session: ReadSession, person_id: PersonId) -> PersonView | None:
+        row = people.get(session, self.site.site_id, person_id)
+        if row is None:
+            return None
+        account = ledger_rows.account_of_person(session, self.site.site_id, person_id)
+        held = ledger.balances(session, AccountId(account["id"])) if account is not None else ()
+        return PersonView(
+            _person(row, self.site.language),
+            tuple(_card(self.site, session, card) for card in people.cards_of(session, self.site.site_id, person_id)),
+            tuple(PurseRow(PurseKind(purse.kind), purse.balance) for purse in held),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CardPages:
+    """The plastic."""
+
+    site: SitePages
+
+    def search(self, text: str, page: int) -> Page[CardRow]:
+        """Find cards by number or holder."""
+        return self.site.database.read(lambda session: self._search(session, text, page))
+
+    def get(self, card_id: CardId) -> CardView | None:
+        """Return one card, or None if unknown or of another site."""
+        return self.site.database.read(lambda session: self._get(session, card_id))
+
+    def block(self, card_id: CardId, reason: StrEnum, actor: StaffId) -> CardChange:
+        """Refuse a card everywhere from now on (I6); a cashier may report a loss and nothing else."""
+        wanted = BLOCKED[reason.value]
+        allowed = {Permission.CARDS_BLOCK}
+        if wanted is CardState.LOST:
+            allowed.add(Permission.CARDS_REPORT_LOST)
+        return self._change(card_id, wanted, actor, allowed)
+
+    def unblock(self, card_id: CardId, actor: StaffId) -> CardChange:
+        """Put a blocked card back into use."""
+        return self._change(card_id, CardState.ACTIVE, actor, {Permission.CARDS_UNBLOCK})
+
+    def _change(self, card_id: CardId, wanted: CardState, actor: StaffId, allowed: set[Permission]) -> CardChange:
+        def write(session: WriteSession) -> CardChange:
+            if not any(staff.may(session, actor, self.site.site_id, permission) for permission in allowed):
+                return CardChange.NOT_ALLOWED
+            deed = (staff_actor(actor), "")
+            return cards.change_state(session, self.site.system, self.site.site_id, card_id, wanted, deed)
+
+        return self.site.database.write(write)
+
+    def _search(self, session: ReadSession, text: str, page: int) -> Page[CardRow]:
+        found = cards.search(session, self.site.site_id, text, page)
+        rows = tuple(_card(self.site, session, row) for row in found.rows)
+        return Page(rows, found.number, found.has_next, found.total)
+
+    def _get(self, session: ReadSession, card_id: CardId) -> CardView | None:
+        row = cards.get(session, self.site.site_id, card_id)
+        if row is None:
+            return None
+        changes = cards.history(session, self.site.site_id, card_id)
+        history = tuple(
+            CardHistoryRow(change["at"], STATUS[CardState(change["after"]["state"])], _actor(change))
+            for change in changes[:PAGE_ROWS]
+        )
+        schemes = tuple(dict.fromkeys(key.partition(":")[0] for key in row["keys"] or ()))
+        return CardView(_card(self.site, session, row), schemes, history)
+
+
+@dataclass(frozen=True, slots=True)
+class ChargePages:
+    """The canteen's charges."""
+
+    site: SitePages
+
+    def search(self, wanted: ChargeFilter, page: int) -> ChargesFound:
+        """Return charges, newest first."""
+        return self.site.database.read(
+            lambda session: reports.find_charges(session, self.site.site_id, wanted, page, self.site.language)
+        )
+
+    def tills(self) -> Mapping[TillId, str]:
+        """Return the names of all tills, in display order."""
+        rows = self.site.database.read(lambda session: canteen_rows.till_rows(session, self.site.site_id))
+        return {TillId(row["id"]): row[f"name_{self.site.language}"] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewPages:
+    """The day at a glance."""
+
+    site: SitePages
+
+    def figures(self, day: date) -> DayFigures:
+        """Return the counts of a business day."""
+        return self.site.database.read(lambda session: reports.day_figures(session, self.site.site_id, day))
+
+
+def _person(row: RowMapping, language: str) -> PersonRow:
+    return PersonRow(
+        id=PersonId(row["id"]),
+        name=row["name"],
+        number=row["number"],
+        department=row[f"department_{language}"] or "",
+        category=row[f"category_{language}"],
+        is_active=row["state"] == "active",
+        card_count=row["card_count"],
+    )
+
+
+def _card(site: SitePages, session: ReadSession, row: RowMapping) -> CardRow:
+    status = STATUS[CardState(row["state"])]
+    until = row["valid_until"]
+    if status is CardStatus.ISSUED and until is not None and until <= site.system.clock.now():
+        status = CardStatus.EXPIRED
+    return CardRow(
+        id=CardId(row["id"]),
+        number_masked=f"…{row['number'][-4:]}",
+        product=CardProduct(row["product"]),
+        status=status,
+        person_id=PersonId(row["person_id"]) if row["person_id"] is not None else None,
+        person_name=row["person_name"],
+        department=row[f"department_{site.language}"],
+        valid_until=until.astimezone(_zone(site, session)).date() if until is not None else None,
+    )
+
+
+def _zone(site: SitePages, session: ReadSession) -> ZoneInfo:
+    (row,) = access_rows.site_rows(session, site.site_id)
+    return ZoneInfo(row["time_zone"])
+
+
+def _actor(change: RowMapping) -> str | None:
+    if change["staff_name"] is not None:
+        return str(change["staff_name"])
+    return None if change["actor"] in {"system", "seed"} else str(change["actor"])

@@ -1,0 +1,134 @@
+"""The SQL of staff, their sessions and failed sign-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, RowMapping, text
+
+
+def insert_staff(session: Connection, row: Mapping[str, Any]) -> bool:
+    """Add a member of staff; tell whether the login was free."""
+    return session.execute(_INSERT, row).rowcount > 0
+
+
+def by_login(session: Connection, login: str) -> RowMapping | None:
+    """Find a member of staff by login."""
+    return session.execute(_BY_LOGIN, {"login": login}).mappings().one_or_none()
+
+
+def get(session: Connection, staff_id: UUID) -> RowMapping | None:
+    """Return a member of staff."""
+    return session.execute(_GET, {"id": staff_id}).mappings().one_or_none()
+
+
+def lock(session: Connection, staff_id: UUID) -> RowMapping | None:
+    """Lock and return a member of staff."""
+    return session.execute(_LOCK, {"id": staff_id}).mappings().one_or_none()
+
+
+def all_staff(session: Connection, site_id: UUID) -> Sequence[RowMapping]:
+    """Return everybody of a site, by login."""
+    return session.execute(_ALL, {"site_id": site_id}).mappings().all()
+
+
+def update(session: Connection, staff_id: UUID, state: str, roles: Sequence[str]) -> None:
+    """Set state and roles."""
+    session.execute(_UPDATE, {"id": staff_id, "state": state, "roles": list(roles)})
+
+
+def set_password(session: Connection, staff_id: UUID, password_hash: str) -> None:
+    """Set the password's hash and forget earlier failures."""
+    session.execute(_SET_PASSWORD, {"id": staff_id, "password_hash": password_hash})
+
+
+def set_failures(session: Connection, staff_id: UUID, failures: int) -> None:
+    """Set how many tries failed one after the other."""
+    session.execute(_SET_FAILURES, {"id": staff_id, "failures": failures})
+
+
+def lock_tries(session: Connection, site_id: UUID) -> None:
+    """Let one try at a time be counted: locks the site's row in the way that hinders no reference to it."""
+    session.execute(_LOCK_TRIES, {"site_id": site_id})
+
+
+def add_try(session: Connection, keys: Sequence[str], at: datetime, forget_before: datetime) -> None:
+    """Note a try under each key, and forget old ones."""
+    session.execute(_FORGET_TRIES, {"before": forget_before})
+    session.execute(_ADD_TRY, [{"key": key, "at": at} for key in keys])
+
+
+def tries(session: Connection, key: str, since: datetime) -> list[datetime]:
+    """Return the instants of the tries noted under a key, oldest first."""
+    return list(session.execute(_TRIES, {"key": key, "since": since}).scalars())
+
+
+def forget_try(session: Connection, login_key: str, address_key: str, at: datetime) -> None:
+    """Forget every try of a login, and the one of an address that has just succeeded."""
+    session.execute(_FORGET_LOGIN, {"key": login_key})
+    session.execute(_FORGET_ONE, {"key": address_key, "at": at})
+
+
+def insert_session(session: Connection, row: Mapping[str, Any]) -> None:
+    """Add a session."""
+    session.execute(_INSERT_SESSION, row)
+
+
+def session_of(session: Connection, token_hash: bytes) -> RowMapping | None:
+    """Return a session with its member of staff."""
+    return session.execute(_SESSION, {"token_hash": token_hash}).mappings().one_or_none()
+
+
+def touch_session(session: Connection, token_hash: bytes, at: datetime) -> None:
+    """Note activity."""
+    session.execute(_TOUCH_SESSION, {"token_hash": token_hash, "at": at})
+
+
+def delete_session(session: Connection, token_hash: bytes) -> None:
+    """End one session."""
+    session.execute(_DELETE_SESSION, {"token_hash": token_hash})
+
+
+def delete_sessions_of(session: Connection, staff_id: UUID) -> int:
+    """End all sessions of a member of staff and return how many there were."""
+    return session.execute(_DELETE_SESSIONS_OF, {"id": staff_id}).rowcount
+
+
+def delete_expired(session: Connection, now: datetime, idle_since: datetime) -> None:
+    """Remove sessions that are over anyway."""
+    session.execute(_DELETE_EXPIRED, {"now": now, "idle_since": idle_since})
+
+
+_INSERT = text("""
+    insert into staff (id, site_id, login, name, password_hash, roles, language, created_at)
+    values (:id, :site_id, :login, :name, :password_hash, :roles, :language, :created_at)
+    on conflict (login) do nothing
+""")
+_BY_LOGIN = text("select * from staff where login = :login")
+_GET = text("select * from staff where id = :id")
+_LOCK = text("select * from staff where id = :id for update")
+_ALL = text("select * from staff where site_id = :site_id order by login")
+_UPDATE = text("update staff set state = :state, roles = :roles where id = :id")
+_SET_PASSWORD = text("update staff set password_hash = :password_hash, failures = 0 where id = :id")
+_SET_FAILURES = text("update staff set failures = :failures where id = :id")
+_LOCK_TRIES = text("select 1 from site where id = :site_id for no key update")
+_FORGET_TRIES = text("delete from login_failure where at < :before")
+_ADD_TRY = text("insert into login_failure (address, at) values (:key, :at)")
+_TRIES = text("select at from login_failure where address = :key and at > :since order by at")
+_FORGET_LOGIN = text("delete from login_failure where address = :key")
+_FORGET_ONE = text("delete from login_failure where address = :key and at = :at")
+_INSERT_SESSION = text("""
+    insert into staff_session (token_hash, staff_id, created_at, last_seen_at, expires_at, address)
+    values (:token_hash, :staff_id, :now, :now, :expires_at, :address)
+""")
+_SESSION = text("""
+    select t.created_at, t.last_seen_at, t.expires_at, s.id, s.site_id, s.login, s.name, s.roles, s.state, s.language
+    from staff_session t join staff s on s.id = t.staff_id where t.token_hash = :token_hash
+""")
+_TOUCH_SESSION = text("update staff_session set last_seen_at = :at where token_hash = :token_hash")
+_DELETE_SESSION = text("delete from staff_session where token_hash = :token_hash")
+_DELETE_SESSIONS_OF = text("delete from staff_session where staff_id = :id")
+_DELETE_EXPIRED = text("delete from staff_session where expires_at <= :now or last_seen_at <= :idle_since")

@@ -1,0 +1,102 @@
+"""Roles, permissions, and the one table between them. No other place decides what a role may do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Role(StrEnum):
+    """What a member of staff is at the site."""
+
+    ISSUER = "issuer"
+    SECURITY_OFFICER = "security_officer"
+    CASHIER = "cashier"
+    CANTEEN_MANAGER = "canteen_manager"
+    FINANCE = "finance"
+    AUDITOR = "auditor"
+    SYSTEM_ADMIN = "system_admin"
+
+
+class Permission(StrEnum):
+    """One thing that can be allowed. The pages know some of these by the same words."""
+
+    OVERVIEW_READ = "overview_read"
+    LIVE_READ = "live_read"
+    PEOPLE_READ = "people_read"
+    PEOPLE_WRITE = "people_write"
+    CARDS_READ = "cards_read"
+    CARDS_ISSUE = "cards_issue"
+    CARDS_BLOCK = "cards_block"
+    CARDS_REPORT_LOST = "cards_report_lost"
+    CARDS_UNBLOCK = "cards_unblock"
+    CHARGES_READ = "charges_read"
+    TOP_UP = "top_up"
+    SUBSIDY_CREDIT = "subsidy_credit"
+    PRICES_WRITE = "prices_write"
+    ACCESS_WRITE = "access_write"
+    LANES_COMMAND = "lanes_command"
+    DEVICES_READ = "devices_read"
+    DEVICES_WRITE = "devices_write"
+    STAFF_WRITE = "staff_write"
+    AUDIT_READ = "audit_read"
+
+
+_P = Permission
+ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
+    {
+        Role.ISSUER: frozenset(
+            {
+                _P.OVERVIEW_READ,
+                _P.PEOPLE_READ,
+                _P.PEOPLE_WRITE,
+                _P.CARDS_READ,
+                _P.CARDS_ISSUE,
+                _P.CARDS_BLOCK,
+                _P.CARDS_REPORT_LOST,
+            }
+        ),
+        Role.SECURITY_OFFICER: frozenset(
+            {
+                _P.OVERVIEW_READ,
+                _P.LIVE_READ,
+                _P.PEOPLE_READ,
+                _P.CARDS_READ,
+                _P.CARDS_BLOCK,
+                _P.CARDS_REPORT_LOST,
+                _P.CARDS_UNBLOCK,
+                _P.ACCESS_WRITE,
+                _P.LANES_COMMAND,
+                _P.DEVICES_READ,
+            }
+        ),
+        Role.CASHIER: frozenset({_P.PEOPLE_READ, _P.CARDS_READ, _P.CARDS_REPORT_LOST, _P.CHARGES_READ, _P.TOP_UP}),
+        Role.CANTEEN_MANAGER: frozenset({_P.OVERVIEW_READ, _P.LIVE_READ, _P.CHARGES_READ, _P.PRICES_WRITE}),
+        Role.FINANCE: frozenset({_P.OVERVIEW_READ, _P.PEOPLE_READ, _P.CHARGES_READ, _P.SUBSIDY_CREDIT}),
+        Role.AUDITOR: frozenset(
+            {_P.OVERVIEW_READ, _P.PEOPLE_READ, _P.CARDS_READ, _P.CHARGES_READ, _P.DEVICES_READ, _P.AUDIT_READ}
+        ),
+        Role.SYSTEM_ADMIN: frozenset(
+            {_P.OVERVIEW_READ, _P.LIVE_READ, _P.DEVICES_READ, _P.DEVICES_WRITE, _P.ACCESS_WRITE, _P.STAFF_WRITE}
+        ),
+    }
+)
+
+FORBIDDEN_TOGETHER: tuple[frozenset[Role], ...] = (
+    frozenset({Role.ISSUER, Role.CASHIER}),
+    frozenset({Role.CASHIER, Role.FINANCE}),
+    frozenset({Role.SYSTEM_ADMIN, Role.AUDITOR}),
+    frozenset({Role.ISSUER, Role.SECURITY_OFFICER}),
+)
+"""Never in one person (separation of duties)."""
+
+
+def permissions_of(roles: Collection[Role]) -> frozenset[Permission]:
+    """Return everything that these roles together may do."""
+    return frozenset().union(*(ROLE_PERMISSIONS[role] for role in roles))
+
+
+def roles_clash(roles: Collection[Role]) -> frozenset[Role] | None:
+    """Return a pair among these roles that nobody may hold together, or None."""
+    return next((pair for pair in FORBIDDEN_TOGETHER if pair <= set(roles)), None)

@@ -1,0 +1,138 @@
+"""Members of staff: creating, changing and asking what they may do. Signing in is `server.staff.sign_in`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import RowMapping
+
+from cardcore.ids import SiteId, StaffId
+from server.audit.service import Deed, record
+from server.database import ReadSession, WriteSession
+from server.staff import repository
+from server.staff.passwords import Passwords, password_problem
+from server.staff.roles import Permission, Role, permissions_of, roles_clash
+from server.system import System
+
+MAX_LOGIN = 64
+ACTIVE = "active"
+DISABLED = "disabled"
+
+
+class StaffRefusal(StrEnum):
+    """Why a change of staff is not done."""
+
+    LOGIN_TAKEN = "login_taken"
+    LOGIN_UNUSABLE = "login_unusable"
+    PASSWORD_TOO_WEAK = "password_too_weak"  # noqa: S105 - a reason, no password
+    NO_ROLE = "no_role"
+    ROLES_CLASH = "roles_clash"
+    NOT_FOUND = "not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class NewStaff:
+    """A member of staff to create; the password is not kept."""
+
+    login: str
+    name: str
+    password: str
+    roles: frozenset[Role]
+    language: str = "zh-CN"
+
+
+@dataclass(frozen=True, slots=True)
+class StaffView:
+    """A member of staff as services and pages know them."""
+
+    id: StaffId
+    login: str
+    name: str
+    permissions: frozenset[Permission]
+
+
+def create_staff(
+    session: WriteSession, system: System, site_id: SiteId, passwords: Passwords, new: NewStaff, actor: str
+) -> StaffId | StaffRefusal:
+    """Add a member of staff, or say why not."""
+    login = new.login.strip().lower()
+    if not 0 < len(login) <= MAX_LOGIN or not login.isprintable() or " " in login:
+        return StaffRefusal.LOGIN_UNUSABLE
+    if password_problem(new.password, login) is not None:
+        return StaffRefusal.PASSWORD_TOO_WEAK
+    refusal = _roles_refusal(new.roles)
+    if refusal is not None:
+        return refusal
+    staff_id = StaffId(system.ids.uuid7())
+    row = {
+        "id": staff_id,
+        "site_id": site_id,
+        "login": login,
+        "name": new.name,
+        "password_hash": passwords.hash(new.password),
+        "roles": sorted(new.roles),
+        "language": new.language,
+        "created_at": system.clock.now(),
+    }
+    if not repository.insert_staff(session, row):
+        return StaffRefusal.LOGIN_TAKEN
+    after = {"login": login, "roles": sorted(new.roles)}
+    record(session, system, site_id, Deed(actor, "staff_created", f"staff:{staff_id}", after=after))
+    return staff_id
+
+
+def change_staff(
+    session: WriteSession, system: System, staff_id: StaffId, roles: Collection[Role], actor: str, *, active: bool
+) -> StaffRefusal | None:
+    """Set roles and state. All sessions of the person end, so that the change holds at once."""
+    refusal = _roles_refusal(roles)
+    if refusal is not None:
+        return refusal
+    row = repository.lock(session, staff_id)
+    if row is None:
+        return StaffRefusal.NOT_FOUND
+    state = ACTIVE if active else DISABLED
+    repository.update(session, staff_id, state, sorted(roles))
+    repository.delete_sessions_of(session, staff_id)
+    before, after = {"roles": row["roles"], "state": row["state"]}, {"roles": sorted(roles), "state": state}
+    deed = Deed(actor, "staff_changed", f"staff:{staff_id}", before, after)
+    record(session, system, SiteId(row["site_id"]), deed)
+    return None
+
+
+def set_password(
+    session: WriteSession, system: System, passwords: Passwords, staff_id: StaffId, password: str, actor: str
+) -> StaffRefusal | None:
+    """Set a password; all sessions of the person end."""
+    row = repository.lock(session, staff_id)
+    if row is None:
+        return StaffRefusal.NOT_FOUND
+    if password_problem(password, row["login"]) is not None:
+        return StaffRefusal.PASSWORD_TOO_WEAK
+    repository.set_password(session, staff_id, passwords.hash(password))
+    repository.delete_sessions_of(session, staff_id)
+    record(session, system, SiteId(row["site_id"]), Deed(actor, "password_set", f"staff:{staff_id}"))
+    return None
+
+
+def may(session: ReadSession | WriteSession, staff_id: StaffId, site_id: SiteId, permission: Permission) -> bool:
+    """Tell whether a member of staff of this site holds a permission now; asked in the transaction of the deed."""
+    row = repository.get(session, staff_id)
+    if row is None or row["state"] != ACTIVE or row["site_id"] != site_id:
+        return False
+    return permission in view_of(row).permissions
+
+
+def view_of(row: RowMapping) -> StaffView:
+    """Return a row of staff as services know it; roles that this version does not know give nothing."""
+    known = {role.value for role in Role}
+    roles = [Role(role) for role in row["roles"] if role in known]
+    return StaffView(StaffId(row["id"]), row["login"], row["name"], permissions_of(roles))
+
+
+def _roles_refusal(roles: Collection[Role]) -> StaffRefusal | None:
+    if not roles:
+        return StaffRefusal.NO_ROLE
+    return StaffRefusal.ROLES_CLASH if roles_clash(roles) is not None else None
