@@ -185,7 +185,11 @@ class FrameSplitter:
         return self._scan()
 
     def drop_partial(self) -> list[Frame | BrokenFrame]:
-        """Give the unfinished frame up, and return what good frames were hidden behind its SOM."""
+        """Give the unfinished frame up, and return what good frames were hidden behind its SOM.
+
+        For the panel, which checks an answer against its question. A reader calls `clear` instead: a command that
+        hid behind noise must not be executed late.
+        """
         found: list[Frame | BrokenFrame] = []
         while self._buffer:
             del self._buffer[0]

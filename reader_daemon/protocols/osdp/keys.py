@@ -106,6 +106,11 @@ class KeyRing:
         """Whether install mode is open."""
         return self._install_until_ms is not None
 
+    @property
+    def has_any(self) -> bool:
+        """Whether there is a key to try now."""
+        return self.current is not None or self.pending is not None or self.installing
+
     def choices(self) -> list[KeyChoice]:
         """Return the keys that may be tried: in install mode SCBK-D alone, else the pending key, then the current."""
         if self.installing:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reader_daemon.messages import CommandFinished, CommandResult, ReaderStatus
+from reader_daemon.messages import CommandResult
 from reader_daemon.protocols.osdp.codes import NakReason, ReplyCode, SecurityBlock
 from reader_daemon.protocols.osdp.commands import Command, MalformedDataError, Poll, SetKey, encode_data
 from reader_daemon.protocols.osdp.crypto import SecureSession, SecurityFaultError
@@ -56,7 +56,7 @@ class ReaderLink:
         self._emit = emit
         self._reports = Reports(settings.name, self.condition, emit)
         self._opening = Opening(settings, self.keys, self.condition, random_bytes, emit)
-        self._queue = CommandQueue()
+        self._queue = CommandQueue(settings.name, emit)
         self._session: SecureSession | None = None
         self._session_began_ms = 0
         self._sequence = 0
@@ -65,7 +65,6 @@ class ReaderLink:
         self._answered_ms: int | None = None
         self._usable = False
         self._new_key: SetKey | None = None
-        self._told: ReaderStatus | None = None
 
     # --- what the panel asks -----------------------------------------------------------------------------
 
@@ -87,7 +86,7 @@ class ReaderLink:
         """Return when the link wants the bus next; None: not before somebody asks."""
         if self.exchange is not None:
             return self.exchange.retry_ms
-        if self._opening.blocked or self.keys.next_choice() is None:
+        if self._opening.blocked or not self.keys.has_any:
             return None
         return self._due_ms
 
@@ -120,9 +119,9 @@ class ReaderLink:
     def submit(self, command: WaitingCommand, now: Moment) -> None:
         """Queue a command; completes it at once as expired if the reader is offline, refused if the queue is full."""
         if not self.online(now.ms) or now.ms >= command.deadline_ms:
-            self._finish(command, CommandResult.EXPIRED)
-        elif not self._queue.add(command):
-            self._finish(command, CommandResult.REFUSED)
+            self._queue.finish(command, CommandResult.EXPIRED)
+        else:
+            self._queue.add(command)
 
     def roll_key(self, new_key: bytes) -> None:
         """Give the reader a new key inside the session. Raises WeakKeyError, or ValueError without such a session."""
@@ -149,8 +148,7 @@ class ReaderLink:
 
     def advance(self, now: Moment, *, awaited: bool) -> None:
         """Let time pass: expire, give up, renew, go offline, tell the status. `awaited`: a reply may still come."""
-        for command in self._queue.expired(now.ms):
-            self._finish(command, CommandResult.EXPIRED)
+        self._queue.expire(now.ms)
         if self.exchange is not None and not awaited and now.ms >= self.exchange.deadline_ms:
             self.restart(now.ms)
         if self._usable and not self.online(now.ms):
@@ -162,20 +160,19 @@ class ReaderLink:
             self.restart(now.ms)
         if self.secure and self.exchange is None and now.ms - self._session_began_ms >= SESSION_RENEWAL_MS:
             self.restart(now.ms)
-        self._tell_status(now.ms)
+        self._reports.tell_status(self.online(now.ms), self.secure)
 
     def line_lost(self, now: Moment) -> None:
         """Go offline with the port: nothing that waits may be sent when it is back."""
         self.restart(now.ms)
         self._go_offline("port lost")
         self.misses = QUICK_TRIES
-        self._tell_status(now.ms)
+        self._reports.tell_status(self.online(now.ms), self.secure)
 
     def close(self) -> None:
         """Complete everything that waits."""
         self.restart(0)
-        for command in self._queue.drain():
-            self._finish(command, CommandResult.EXPIRED)
+        self._queue.expire_all()
 
     def restart(self, now_ms: int, pause_ms: int = 0) -> None:
         """Begin anew at sequence 0 without a session. What was sent and not answered is unknown for ever."""
@@ -187,7 +184,7 @@ class ReaderLink:
         self._opening.restart()
         self._due_ms = now_ms + pause_ms
         if exchange is not None and exchange.waiting is not None:
-            self._finish(exchange.waiting, CommandResult.UNKNOWN)
+            self._queue.finish(exchange.waiting, CommandResult.UNKNOWN)
 
     # --- sending -----------------------------------------------------------------------------------------
 
@@ -368,7 +365,7 @@ class ReaderLink:
     def _take_ready(self, exchange: Exchange, reply: Reply | None, now: Moment) -> None:
         if exchange.waiting is not None:
             refused = isinstance(reply, Nak)
-            self._finish(exchange.waiting, CommandResult.REFUSED if refused else CommandResult.DONE)
+            self._queue.finish(exchange.waiting, CommandResult.REFUSED if refused else CommandResult.DONE)
         polled = exchange.code == Poll.code
         if reply is not None and not isinstance(reply, Ack | Nak):
             self._reports.deliver(reply, now)
@@ -382,32 +379,7 @@ class ReaderLink:
             if isinstance(reply, Ack):
                 self._reports.memory_is_empty()
 
-    # --- endings -----------------------------------------------------------------------------------------
-
-    def _finish(self, command: WaitingCommand, result: CommandResult) -> None:
-        self._emit(CommandFinished(self.settings.name, command.command_id, result))
-
     def _go_offline(self, why: str) -> None:
         self._usable = False
         self.condition.detail = why
-        for command in self._queue.drain():
-            self._finish(command, CommandResult.EXPIRED)
-
-    def _tell_status(self, now_ms: int) -> None:
-        online = self.online(now_ms)
-        status = ReaderStatus(
-            self.settings.name,
-            online,
-            self.secure,
-            self._reports.tampered,
-            self._reports.power_fault,
-            self.condition.detail,
-        )
-        told = self._told
-        if (
-            told is None
-            or (told.online, told.secure) != (status.online, status.secure)
-            or (told.tampered, told.power_fault) != (status.tampered, status.power_fault)
-        ):
-            self._told = status
-            self._emit(status)
+        self._queue.expire_all()

@@ -7,7 +7,7 @@ memory after a gap. It sends nothing.
 from __future__ import annotations
 
 from cardcore.reasons import Reason
-from reader_daemon.messages import CardFailed, CardRead, InputChanged, KeysPressed
+from reader_daemon.messages import CardFailed, CardRead, InputChanged, KeysPressed, ReaderStatus
 from reader_daemon.protocols.osdp.card_bits import wiegand_key
 from reader_daemon.protocols.osdp.health import Condition, Emit
 from reader_daemon.protocols.osdp.replies import (
@@ -39,8 +39,17 @@ class Reports:
         self._condition = condition
         self._emit = emit
         self._inputs: list[bool | None] = []
+        self._told: ReaderStatus | None = None
         self._stale_until_ms = 0
         self._memory_seen_empty = True
+
+    def tell_status(self, online: bool, secure: bool) -> None:  # noqa: FBT001 - the two words of the status
+        """Emit the reader's status if it changed."""
+        told = self._told
+        now = (online, secure, self.tampered, self.power_fault)
+        if told is None or now != (told.online, told.secure, told.tampered, told.power_fault):
+            self._told = ReaderStatus(self._reader, *now, self._condition.detail)
+            self._emit(self._told)
 
     def begin_stale_window(self, now: Moment) -> None:
         """Doubt what comes now: a gap ended."""

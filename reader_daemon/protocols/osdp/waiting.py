@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from reader_daemon.messages import CommandFinished, CommandResult
 from reader_daemon.protocols.osdp.commands import Command, SetOutputs
+from reader_daemon.protocols.osdp.health import Emit
 from reader_daemon.protocols.osdp.timing import MAX_QUEUED_COMMANDS, PULSE_LIMIT_MS
 
 
@@ -30,21 +32,24 @@ def waiting_command(command_id: int, command: Command, deadline_ms: int, order: 
 
 
 class CommandQueue:
-    """First in, first out, at most MAX_QUEUED_COMMANDS."""
+    """First in, first out, at most MAX_QUEUED_COMMANDS. Tells how each command ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, reader: str, emit: Emit) -> None:
         """Begin empty."""
+        self._reader = reader
+        self._emit = emit
         self._waiting: deque[WaitingCommand] = deque()
 
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    def add(self, command: WaitingCommand) -> bool:
-        """Queue a command; False if the queue is full."""
+    def add(self, command: WaitingCommand) -> None:
+        """Queue a command; a full queue refuses it."""
         if len(self._waiting) >= MAX_QUEUED_COMMANDS:
-            return False
-        self._waiting.append(command)
-        return True
+            self.finish(command, CommandResult.REFUSED)
+        else:
+            self._waiting.append(command)
+
+    def finish(self, command: WaitingCommand, result: CommandResult) -> None:
+        """Tell how a command ended that is not in the queue (any more)."""
+        self._emit(CommandFinished(self._reader, command.command_id, result))
 
     def first_order(self) -> int | None:
         """Return the place of the oldest command, None when empty."""
@@ -55,18 +60,20 @@ class CommandQueue:
         return min((command.deadline_ms for command in self._waiting), default=None)
 
     def take(self) -> WaitingCommand | None:
-        """Remove and return the oldest command. Call `expired` first: what is late must not be sent."""
+        """Remove and return the oldest command. Call `expire` first: what is late must not be sent."""
         return self._waiting.popleft() if self._waiting else None
 
-    def expired(self, now_ms: int) -> list[WaitingCommand]:
-        """Remove and return the commands whose deadline has come."""
+    def expire(self, now_ms: int) -> None:
+        """End the commands whose deadline has come."""
+        if not self._waiting:
+            return
         late = [command for command in self._waiting if now_ms >= command.deadline_ms]
         if late:
             self._waiting = deque(command for command in self._waiting if now_ms < command.deadline_ms)
-        return late
+        for command in late:
+            self.finish(command, CommandResult.EXPIRED)
 
-    def drain(self) -> list[WaitingCommand]:
-        """Remove and return all."""
-        everything = list(self._waiting)
-        self._waiting.clear()
-        return everything
+    def expire_all(self) -> None:
+        """End all of them: the reader cannot be reached."""
+        while self._waiting:
+            self.finish(self._waiting.popleft(), CommandResult.EXPIRED)

@@ -20,6 +20,7 @@ from reader_daemon.protocols.osdp.crypto import (
     server_cryptogram,
 )
 from reader_daemon.protocols.osdp.frames import Frame, FrameSplitter, encode
+from reader_daemon.protocols.osdp.timing import GAP_IN_FRAME_MS
 
 IDENTITY = replies.Identity(vendor=0x0A0B0C, model=2, version=1, serial=0x11223344, firmware=(1, 2, 3))
 CAPABILITIES = replies.Capabilities(
@@ -77,6 +78,7 @@ class ScriptedReader:
         self._kind = 1
         self._last: tuple[Frame, bytes] | None = None
         self._last_ms = 0
+        self._received_ms = 0
 
     def power_cycle(self) -> None:
         """Forget the session and the last reply."""
@@ -89,6 +91,9 @@ class ScriptedReader:
             return b""
         if ms - self._last_ms >= SESSION_DROPPED_MS:
             self._session = None
+        if ms - self._received_ms >= GAP_IN_FRAME_MS:
+            self._splitter.clear()
+        self._received_ms = ms
         sent = b""
         for frame in self._splitter.feed(received):
             if isinstance(frame, Frame) and not frame.is_reply and frame.address == self.address:

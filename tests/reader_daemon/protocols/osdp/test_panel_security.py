@@ -8,25 +8,16 @@ import pytest
 
 from reader_daemon.messages import CardRead, CommandResult, Pulse, ReaderStatus
 from reader_daemon.protocols.osdp import commands, replies
-from reader_daemon.protocols.osdp.codes import Capability, CommandCode, NakReason, ReplyCode, SecurityBlock
-from reader_daemon.protocols.osdp.frames import Frame, FrameSplitter, encode
+from reader_daemon.protocols.osdp.codes import Capability, NakReason, ReplyCode, SecurityBlock
+from reader_daemon.protocols.osdp.crypto import full_mac
+from reader_daemon.protocols.osdp.frames import Frame, FrameSplitter, authenticated_part, encode
 from reader_daemon.protocols.osdp.health import InstallModeClosed, KeyRolled
 from reader_daemon.protocols.osdp.settings import ReaderSettings
 from tests.reader_daemon.protocols.osdp.scripted_reader import CAPABILITIES, IDENTITY, ScriptedReader
-from tests.reader_daemon.protocols.osdp.virtual_bus import KEYS, VirtualBus, one_reader
+from tests.reader_daemon.protocols.osdp.virtual_bus import KEYS, VirtualBus, assert_said_nothing_in_clear, one_reader
 
 CARD = replies.RawCard(0, 1, 26, bytes.fromhex("01234580"))
 NO_AES = replies.Capabilities(tuple(r for r in CAPABILITIES.records if r.function != Capability.SECURITY))
-ALLOWED_IN_CLEAR = {CommandCode.ID, CommandCode.CAP, CommandCode.CHLNG, CommandCode.SCRYPT}
-
-
-def assert_said_nothing_in_clear(bus: VirtualBus) -> None:
-    """Clear text holds the four opening commands only; KEYSET was nowhere; SCBK-D was never offered."""
-    for _, frame in bus.sent:
-        assert frame.is_secured or frame.code in ALLOWED_IN_CLEAR
-        assert frame.code != CommandCode.KEYSET
-        if frame.block_type in {SecurityBlock.SCS_11, SecurityBlock.SCS_13}:
-            assert frame.block_data == b"\1"
 
 
 def never_online(reader: ScriptedReader, settings: ReaderSettings | None = None) -> VirtualBus:
@@ -130,9 +121,6 @@ def test_a_card_under_mac_only_is_dropped_and_alarmed() -> None:
         reader.reply_frame = lambda _clear, later: later
         session = reader._session
         assert session is not None
-        from reader_daemon.protocols.osdp.crypto import full_mac  # noqa: PLC0415
-        from reader_daemon.protocols.osdp.frames import authenticated_part  # noqa: PLC0415
-
         plain = replace(clear, block_type=SecurityBlock.SCS_16)
         mac = full_mac(session._keys, session.c_mac, authenticated_part(plain))
         session._r_mac = mac

@@ -8,6 +8,7 @@ from random import Random
 from typing import TypeVar
 
 from reader_daemon.messages import CommandFinished, CommandResult, ReaderAction, ReaderStatus, SecurityAlarm
+from reader_daemon.protocols.osdp.codes import CommandCode, SecurityBlock
 from reader_daemon.protocols.osdp.frames import Frame, FrameSplitter
 from reader_daemon.protocols.osdp.health import PanelEvent, ReaderHealth
 from reader_daemon.protocols.osdp.panel import Panel
@@ -20,6 +21,8 @@ BAUD = 115_200
 TURN_ROUND_MS = 2
 _RANDOM = Random(7)
 KEYS = tuple(_RANDOM.randbytes(16) for _ in range(40))
+
+ALLOWED_IN_CLEAR = {CommandCode.ID, CommandCode.CAP, CommandCode.CHLNG, CommandCode.SCRYPT}
 
 EventType = TypeVar("EventType")
 Mangle = Callable[[bytes], bytes]
@@ -123,3 +126,12 @@ def one_reader() -> tuple[VirtualBus, ScriptedReader]:
     bus.run_until(bus.is_usable, 3_000)
     bus.run(1_000)
     return bus, reader
+
+
+def assert_said_nothing_in_clear(bus: VirtualBus) -> None:
+    """Clear text holds the four opening commands only; KEYSET was nowhere; SCBK-D was never offered."""
+    for _, frame in bus.sent:
+        assert frame.is_secured or frame.code in ALLOWED_IN_CLEAR
+        assert frame.code != CommandCode.KEYSET
+        if frame.block_type in {SecurityBlock.SCS_11, SecurityBlock.SCS_13}:
+            assert frame.block_data == b"\1"
