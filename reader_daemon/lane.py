@@ -1,0 +1,270 @@
+"""The use case of a lane: intent, decision, durable record, then relay, lamp and tone, then what became of it.
+
+Calls for one reader come one after the other (`reader_daemon.desk` sees to that). No path leads to the relay but a
+durable grant; an error on the way refuses.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from cardcore.access.decide import Decision, GateTap, SiteState, decide_alone
+from cardcore.access.items import LaneItem, LaneMode
+from cardcore.ids import masked
+from cardcore.journal import DeviceEvent, Intent, OutcomeKind, Purpose, Record, Verdict
+from cardcore.reasons import ALARMING, Reason
+from cardcore.wire.messages import Command, CommandDone, RecordStatus, TapDecision
+from reader_daemon.lane_states import (
+    Grant,
+    LaneHappening,
+    LaneStates,
+    NotUsed,
+    Passed,
+    PassedWithoutGrant,
+    SensorFault,
+    TapTurn,
+)
+from reader_daemon.messages import CardRead, CommandFinished, CommandResult, InputChanged, Pulse, ReaderStatus
+from reader_daemon.signals import SIGNAL_LIFE_MS, answer_signals
+from reader_daemon.surroundings import Surroundings, Wiring
+
+PULSE_LIFE_MS = 1_000
+"""No relay moves later than this after its decision (I8)."""
+_UNDECIDED = frozenset({RecordStatus.CONFLICT, RecordStatus.QUARANTINED})
+
+_log = structlog.get_logger(__name__)
+
+
+class Lane:
+    """The lane behind one reader; which lane that is stands in the snapshot and may change."""
+
+    def __init__(self, reader: str, wiring: Wiring, around: Surroundings) -> None:
+        """Begin idle."""
+        self._reader = reader
+        self._wiring = wiring
+        self._around = around
+        self._states = LaneStates()
+        self._pulse_id: int | None = None
+        self._ready_contact: bool | None = False
+        self._fire = False
+
+    # --- taps --------------------------------------------------------------------------------------------------
+
+    async def tap(self, read: CardRead, lane: LaneItem) -> None:
+        """Serve one card at this lane."""
+        self._states.sensor.has_ready_input = lane.has_ready_input
+        await self.settle()
+        turn = self._states.turn(read.credential)
+        if turn is TapTurn.REPEAT and self._states.grant is not None:
+            await self._repeat(read, lane, self._states.grant)
+            return
+        record = await self._intent(read, lane)
+        if record is None:
+            self._show(Reason.STORE_FAILED, granted=False)
+            return
+        decided_ms = self._around.clock.monotonic_ms()
+        verdict = self._refused_here(read, turn)
+        if verdict is None:
+            verdict = await self._decide(read, lane, record)
+            decided_ms = self._around.clock.monotonic_ms()
+        _log.info(
+            "tap_decided",
+            lane=lane.id,
+            card=masked(read.credential),
+            seq=record.seq,
+            reason=verdict.reason,
+            offline=verdict.offline,
+        )
+        if verdict.granted:
+            await self._let_in(record.seq, read, lane, verdict, decided_ms)
+        else:
+            await self._refuse(record.seq, verdict)
+
+    async def _intent(self, read: CardRead, lane: LaneItem) -> Record | None:
+        around = self._around
+        return await around.recorder.append(
+            Intent(
+                tap=str(around.ids.uuid7()),
+                purpose=Purpose.GATE,
+                place=lane.id,
+                reader=self._reader,
+                credential=read.credential,
+                stamp=around.watch.stamp(read.at, read.monotonic_ms),
+                policy_version=around.policy.snapshot.version,
+                possibly_stale=read.possibly_stale,
+            )
+        )
+
+    def _refused_here(self, read: CardRead, turn: TapTurn) -> Verdict | None:
+        """Return the refusal of what only this lane can know, or None."""
+        if turn is TapTurn.BUSY:
+            return self._verdict(Reason.LANE_BUSY)
+        if read.possibly_stale:
+            return self._verdict(Reason.POSSIBLY_STALE)
+        if not self._states.sensor.ready:
+            return self._verdict(Reason.LANE_NOT_READY)
+        return None
+
+    def _verdict(self, reason: Reason) -> Verdict:
+        return Verdict(granted=False, reason=reason, policy_version=self._around.policy.snapshot.version, offline=True)
+
+    async def _decide(self, read: CardRead, lane: LaneItem, record: Record) -> Verdict:
+        answer = await self._around.ask(record, self._around.deadlines.gate_ms)
+        if answer is not None and usable(answer):
+            return Verdict(answer.granted, answer.reason, answer.policy_version, offline=False)
+        decision = self._alone(read, lane)
+        return Verdict(decision.granted, decision.reason, decision.policy_version, offline=True)
+
+    def _alone(self, read: CardRead, lane: LaneItem) -> Decision:
+        around = self._around
+        tap = GateTap(read.credential, lane.id, read.possibly_stale)
+        state = SiteState(around.policy.denied, {lane.id: self._states.sensor.ready})
+        return decide_alone(tap, around.policy.snapshot, state, around.clock.now(), around.policy.age())
+
+    async def _let_in(self, seq: int, read: CardRead, lane: LaneItem, verdict: Verdict, decided_ms: int) -> None:
+        around = self._around
+        if not await around.recorder.decided(seq, verdict):
+            await self._refuse(seq, self._verdict(Reason.STORE_FAILED))
+            return
+        self._open(
+            Grant(seq, read.credential, verdict, self._window_end_ms(lane), lane.has_pass_sensor),
+            lane,
+            decided_ms + PULSE_LIFE_MS,
+        )
+        self._show(verdict.reason, granted=True)
+        if self._pulse_id is None and not self._fire:
+            await self._relay_failed("the reader takes no command")
+
+    def _open(self, grant: Grant, lane: LaneItem, deadline_ms: int) -> None:
+        self._states.granted(grant)
+        pulse = Pulse(self._wiring.unlock_output, lane.pulse_ms)
+        self._pulse_id = None if self._fire else self._around.tell(self._reader, pulse, deadline_ms)
+
+    def _window_end_ms(self, lane: LaneItem) -> int:
+        return self._around.clock.monotonic_ms() + lane.open_window_ms
+
+    async def _refuse(self, seq: int, verdict: Verdict) -> None:
+        if not await self._around.recorder.outcome(seq, OutcomeKind.DECLINED, verdict):
+            self._around.recorder.abandon(seq)
+            verdict = self._verdict(Reason.STORE_FAILED)
+        self._show(verdict.reason, granted=False)
+        if verdict.reason in ALARMING:
+            _log.warning("lane_alarm", reader=self._reader, seq=seq, reason=verdict.reason)
+
+    async def _repeat(self, read: CardRead, lane: LaneItem, grant: Grant) -> None:
+        """Show the answer again; no second pulse, no second decision."""
+        around = self._around
+        stamp = around.watch.stamp(read.at, read.monotonic_ms)
+        await around.recorder.append(DeviceEvent("repeat", lane.id, f"of tap {grant.tap_seq}", stamp))
+        self._show(grant.verdict.reason, granted=True)
+
+    def _show(self, reason: str, *, granted: bool) -> None:
+        deadline_ms = self._around.clock.monotonic_ms() + SIGNAL_LIFE_MS
+        for action in answer_signals(reason, granted=granted):
+            self._around.tell(self._reader, action, deadline_ms)
+
+    # --- commands ------------------------------------------------------------------------------------------------
+
+    async def open_by(self, command: Command, lane: LaneItem, deadline_ms: int) -> CommandDone:
+        """Open once for an operator: recorded with name and reason first, then the relay, within the command's life."""
+        around = self._around
+        await self.settle()
+        self._states.sensor.has_ready_input = lane.has_ready_input
+        if self._states.grant is not None:
+            return CommandDone(command.nonce, "refused", Reason.LANE_BUSY.value)
+        if not self._states.sensor.ready:
+            return CommandDone(command.nonce, "refused", Reason.LANE_NOT_READY.value)
+        if await around.recorder.event("opened_by_operator", lane.id, f"{command.actor}: {command.reason}") is None:
+            return CommandDone(command.nonce, "refused", Reason.STORE_FAILED.value)
+        if around.clock.monotonic_ms() >= deadline_ms:
+            return CommandDone(command.nonce, "expired")
+        verdict = Verdict(
+            granted=True, reason=Reason.GRANTED, policy_version=around.policy.snapshot.version, offline=False
+        )
+        self._open(Grant(None, None, verdict, self._window_end_ms(lane), lane.has_pass_sensor), lane, deadline_ms)
+        if self._pulse_id is None and not self._fire:
+            self._states.relay_failed()
+            return CommandDone(command.nonce, "refused", "the reader takes no command")
+        self._show(Reason.GRANTED, granted=True)
+        return CommandDone(command.nonce, "done")
+
+    # --- what the hardware says ----------------------------------------------------------------------------------
+
+    async def input_changed(self, event: InputChanged, lane: LaneItem | None) -> None:
+        """Take a contact of the turnstile."""
+        sensor = self._states.sensor
+        sensor.has_ready_input = lane is None or lane.has_ready_input
+        if event.input_number == self._wiring.pass_input:
+            sensor.set_pass(event.active, event.monotonic_ms)
+        elif event.input_number == self._wiring.ready_input:
+            self._ready_contact = event.active
+            sensor.set_ready(event.active, event.monotonic_ms)
+        elif event.input_number == self._wiring.fire_input and event.active is not None and event.active != self._fire:
+            self._fire = event.active
+            place = self._reader if lane is None else lane.id
+            await self._around.recorder.event("fire" if self._fire else "fire_over", place, "", alarm=self._fire)
+        await self.settle()
+
+    async def reader_status(self, status: ReaderStatus) -> None:
+        """Take the reader's health: while it is offline its contacts are not seen."""
+        if not status.online:
+            self._states.sensor.line_lost()
+        else:
+            now_ms = self._around.clock.monotonic_ms()
+            self._states.sensor.line_back(now_ms, ready=bool(self._ready_contact))
+
+    async def command_finished(self, finished: CommandFinished) -> None:
+        """Take the end of a command; only the pulse's matters."""
+        if finished.command_id != self._pulse_id:
+            return
+        self._pulse_id = None
+        if finished.result in {CommandResult.REFUSED, CommandResult.EXPIRED}:
+            await self._relay_failed(finished.result.value)
+
+    async def _relay_failed(self, why: str) -> None:
+        happened = self._states.relay_failed()
+        await self._around.recorder.event("relay_failed", self._reader, why, alarm=True)
+        if happened is not None:
+            await self._happened(happened)
+        self._show(Reason.LANE_NOT_READY, granted=False)
+
+    # --- time ------------------------------------------------------------------------------------------------------
+
+    def next_due_ms(self) -> int | None:
+        """Return when `settle` next has something to do, or None."""
+        return self._states.next_due_ms()
+
+    async def settle(self) -> None:
+        """Record what became of grants and passages by now."""
+        for happened in self._states.advance(self._around.clock.monotonic_ms()):
+            await self._happened(happened)
+
+    async def _happened(self, happened: LaneHappening) -> None:
+        recorder = self._around.recorder
+        lane = self._around.policy.snapshot.lane_of_reader.get(self._reader)
+        place = self._reader if lane is None else lane.id
+        match happened:
+            case Passed(grant, assumed):
+                await self._close(grant, OutcomeKind.PASSED, place)
+                _log.info("lane_passed", lane=place, seq=grant.tap_seq, assumed=assumed)
+            case NotUsed(grant):
+                await self._close(grant, OutcomeKind.NOT_USED, place)
+                _log.info("lane_not_used", lane=place, seq=grant.tap_seq)
+            case PassedWithoutGrant():
+                free = self._fire or (lane is not None and lane.mode is LaneMode.FREE)
+                await recorder.event("free_passage" if free else "forced_passage", place, "", alarm=not free)
+                _log.warning("lane_passed_without_grant", lane=place, free=free)
+            case SensorFault():
+                await recorder.event("pass_sensor_stuck", place, "the PASS contact stays open", alarm=True)
+
+    async def _close(self, grant: Grant, kind: OutcomeKind, place: str) -> None:
+        recorder = self._around.recorder
+        if grant.tap_seq is None:
+            await recorder.event(f"operator_opening_{kind.value}", place, "")
+        elif not await recorder.outcome(grant.tap_seq, kind, grant.verdict):
+            recorder.abandon(grant.tap_seq)
+
+
+def usable(answer: TapDecision) -> bool:
+    """Tell whether the server really decided: a fault of its own, or a quarantined tap, is none of its decisions."""
+    return answer.reason != Reason.SERVER_FAULT and answer.status not in _UNDECIDED

@@ -1,0 +1,120 @@
+"""The use cases' pen: appends records through the store's thread, and tells the uplink that there is something to send.
+
+A disk that fails is an answer (None), never an exception: without a record nothing is granted. It also closes the taps
+that a power cut or a failed disk left open, as NOT_CONFIRMED: nobody knows what became of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from cardcore.ids import CredentialKey
+from cardcore.journal import Body, Decided, DeviceEvent, Outcome, OutcomeKind, Record, Stamp, Verdict
+from cardcore.reasons import Reason
+from reader_daemon.blocking import RunBlocking
+from reader_daemon.clock_watch import ClockWatch
+from reader_daemon.store.journal_db import JournalStore
+from reader_daemon.store.sqlite_file import StoreFault
+from reader_daemon.store.tap_state import OfflineMeals, OpenTap
+
+MAX_DETAIL_CHARACTERS = 300
+UNDECIDED = Verdict(granted=False, reason=Reason.SERVER_FAULT.value, policy_version=0, offline=True)
+"""What stands for the decision that a power cut prevented."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Recorder:
+    """See the module."""
+
+    def __init__(self, journal: JournalStore, run: RunBlocking, watch: ClockWatch) -> None:
+        """Take an open journal."""
+        self._journal = journal
+        self._run = run
+        self._watch = watch
+        self._open: dict[int, int] = {}
+        """Taps that a use case is working on: number to epoch."""
+        self._fault: StoreFault | None = None
+        self.on_append: Callable[[], None] = lambda: None
+        """Called after every append, in the event loop; the uplink sets it."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the last append failed."""
+        return self._fault is not None
+
+    def stamp(self) -> Stamp:
+        """Stamp now."""
+        return self._watch.stamp()
+
+    async def append(self, body: Body) -> Record | None:
+        """Append one record durably; None when the disk failed, or when the tap's epoch was closed meanwhile."""
+        if (
+            isinstance(body, Decided | Outcome)
+            and self._open.get(body.tap_seq, self._journal.epoch) != self._journal.epoch
+        ):
+            del self._open[body.tap_seq]
+            await self.event("tap_of_closed_epoch", "", f"tap {body.tap_seq} ended after its epoch", alarm=True)
+            return None
+        result = await self._run(lambda: self._journal.append(body))
+        if isinstance(result, StoreFault):
+            if self._fault is None or self._fault.kind is not result.kind:
+                _log.error("store_failed", kind=result.kind.value, detail=result.detail)
+            self._fault = result
+            return None
+        recovered, self._fault = self._fault is not None, None
+        self._follow(result.seq, body)
+        self.on_append()
+        if recovered:
+            _log.info("store_recovered", seq=result.seq)
+            await self.close_open_taps()
+        return result
+
+    async def event(self, event: str, place: str, detail: str, *, alarm: bool = False) -> Record | None:
+        """Append a device event; its text is cut to what a record may hold."""
+        return await self.append(DeviceEvent(event, place, detail[:MAX_DETAIL_CHARACTERS], self.stamp(), alarm))
+
+    async def decided(self, tap_seq: int, verdict: Verdict) -> bool:
+        """Append a lane's grant; returns whether it is durable and the relay may move."""
+        return await self.append(Decided(tap_seq, verdict, self.stamp())) is not None
+
+    async def outcome(self, tap_seq: int, kind: OutcomeKind, verdict: Verdict) -> bool:
+        """Append what became of a tap; returns whether it is durable."""
+        return await self.append(Outcome(tap_seq, kind, verdict, self.stamp())) is not None
+
+    async def offline_meals(self, till: str) -> OfflineMeals | None:
+        """Return what a till served alone since the server last acknowledged; None when the disk failed."""
+        result = await self._run(lambda: self._journal.offline_meals(till))
+        return None if isinstance(result, StoreFault) else result
+
+    async def close_open_taps(self) -> int:
+        """Write NOT_CONFIRMED for every tap that no use case is working on; returns how many."""
+        closed = 0
+        for tap in await self._run(self._journal.open_taps):
+            if tap.seq in self._open:
+                continue
+            if not await self.outcome(tap.seq, OutcomeKind.NOT_CONFIRMED, tap.verdict or UNDECIDED):
+                break
+            closed += 1
+            self._tell(tap)
+        return closed
+
+    def abandon(self, tap_seq: int) -> None:
+        """Give up a tap whose outcome could not be written: `close_open_taps` closes it when the disk is back."""
+        self._open.pop(tap_seq, None)
+
+    def _follow(self, seq: int, body: Body) -> None:
+        match body:
+            case Outcome():
+                self._open.pop(body.tap_seq, None)
+            case Decided() | DeviceEvent():
+                pass
+            case _:
+                self._open[seq] = self._journal.epoch
+
+    @staticmethod
+    def _tell(tap: OpenTap) -> None:
+        credential: CredentialKey = tap.credential
+        _log.warning("tap_not_confirmed", seq=tap.seq, place=tap.place, card=f"…{credential[-4:]}")

@@ -1,0 +1,111 @@
+"""What follows from the records and must be known after a power cut: open taps, offline meals, the last meal of a till.
+
+Every change happens inside the transaction that appends the record, so the tables never disagree with the journal.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+import msgspec
+
+from cardcore.ids import CredentialKey
+from cardcore.journal import Body, Decided, DeviceEvent, Intent, Outcome, OutcomeKind, Verdict
+
+_encode = msgspec.json.Encoder().encode
+_verdicts: msgspec.json.Decoder[Verdict] = msgspec.json.Decoder(Verdict)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTap:
+    """An intent without an outcome. `verdict` is set when a grant was decided."""
+
+    seq: int
+    place: str
+    credential: CredentialKey
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineMeals:
+    """What a till served alone and the server has not acknowledged."""
+
+    count: int
+    total: int
+    of_card: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class LastServed:
+    """The last meal of a till."""
+
+    credential: CredentialKey
+    verdict: Verdict
+
+
+def follow(connection: sqlite3.Connection, epoch: int, seq: int, body: Body) -> None:
+    """Update the tables for a record that is being appended; the caller holds the transaction."""
+    match body:
+        case Intent():
+            connection.execute(
+                "INSERT INTO open_tap (epoch, seq, place, credential) VALUES (?, ?, ?, ?)",
+                (epoch, seq, body.place, body.credential),
+            )
+        case Decided():
+            connection.execute(
+                "UPDATE open_tap SET verdict = ? WHERE epoch = ? AND seq = ?",
+                (_encode(body.verdict), epoch, body.tap_seq),
+            )
+        case Outcome():
+            _close(connection, epoch, body)
+        case DeviceEvent():
+            pass
+
+
+def _close(connection: sqlite3.Connection, epoch: int, outcome: Outcome) -> None:
+    tap = (epoch, outcome.tap_seq)
+    row = connection.execute("SELECT place, credential FROM open_tap WHERE epoch = ? AND seq = ?", tap).fetchone()
+    connection.execute("DELETE FROM open_tap WHERE epoch = ? AND seq = ?", tap)
+    if row is None or outcome.outcome is not OutcomeKind.SERVED:
+        return
+    place, credential = row
+    connection.execute(
+        "INSERT OR REPLACE INTO last_served (till, credential, verdict) VALUES (?, ?, ?)",
+        (place, credential, _encode(outcome.verdict)),
+    )
+    if outcome.verdict.offline:
+        connection.execute(
+            "INSERT INTO offline_meal (epoch, seq, till, credential, amount) VALUES (?, ?, ?, ?, ?)",
+            (*tap, place, credential, outcome.verdict.amount),
+        )
+
+
+def open_taps(connection: sqlite3.Connection, epoch: int) -> tuple[OpenTap, ...]:
+    """Return the taps of an epoch without an outcome, oldest first."""
+    rows = connection.execute(
+        "SELECT seq, place, credential, verdict FROM open_tap WHERE epoch = ? ORDER BY seq", (epoch,)
+    )
+    return tuple(
+        OpenTap(seq, place, CredentialKey(credential), None if verdict is None else _verdicts.decode(verdict))
+        for seq, place, credential, verdict in rows
+    )
+
+
+def offline_meals(connection: sqlite3.Connection, till: str) -> OfflineMeals:
+    """Return what a till served alone since the server last acknowledged."""
+    rows = connection.execute(
+        "SELECT credential, count(*), sum(amount) FROM offline_meal WHERE till = ? GROUP BY credential", (till,)
+    ).fetchall()
+    return OfflineMeals(sum(row[1] for row in rows), sum(row[2] for row in rows), {row[0]: row[1] for row in rows})
+
+
+def forget_meals(connection: sqlite3.Connection, epoch: int, acked_through: int) -> None:
+    """Drop the offline meals whose intent the server has acknowledged; the caller holds the transaction."""
+    connection.execute("DELETE FROM offline_meal WHERE epoch = ? AND seq <= ?", (epoch, acked_through))
+
+
+def last_served(connection: sqlite3.Connection) -> dict[str, LastServed]:
+    """Return the last meal of every till."""
+    rows = connection.execute("SELECT till, credential, verdict FROM last_served")
+    return {till: LastServed(CredentialKey(key), _verdicts.decode(verdict)) for till, key, verdict in rows}

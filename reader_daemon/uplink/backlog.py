@@ -1,0 +1,58 @@
+"""Which records go up next: oldest epoch first, in order, below every tap that waits live, within credit and frame.
+
+One frame is under way at a time: a live tap never waits for more than one backlog frame (P11).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cardcore.journal import Record
+from cardcore.wire.messages import MAX_FRAME_BYTES, MAX_UPLOAD_RECORDS
+
+RECORD_OVERHEAD_BYTES = 144
+"""MessagePack around one body: field names, two hashes, seal, number."""
+FRAME_OVERHEAD_BYTES = 256
+MAX_BODIES_BYTES = MAX_FRAME_BYTES - FRAME_OVERHEAD_BYTES
+NO_CREDIT_RECORDS = 1
+"""Without credit one record a second asks for more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Records to read: of this epoch, after this number, at most so many."""
+
+    epoch: int
+    after: int
+    max_records: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """An upload that was sent and is not acknowledged."""
+
+    epoch: int
+    last_seq: int
+    sent_at_ms: int
+
+
+def next_span(
+    pending: tuple[tuple[int, int, int], ...], current: int, lowest_live: int | None, credit: int
+) -> Span | None:
+    """Choose what to read next. `pending` is (epoch, acked through, last seq), oldest first; `current` the open one."""
+    for epoch, acked_through, last_seq in pending:
+        last = last_seq if epoch != current or lowest_live is None else min(last_seq, lowest_live - 1)
+        if last > acked_through:
+            allowed = max(credit, NO_CREDIT_RECORDS)
+            return Span(epoch, acked_through, min(last - acked_through, allowed, MAX_UPLOAD_RECORDS))
+    return None
+
+
+def fitting(records: tuple[Record, ...]) -> tuple[Record, ...]:
+    """Return as many records from the front as one frame holds (at least one)."""
+    size_bytes = 0
+    for index, record in enumerate(records):
+        size_bytes += len(record.body) + RECORD_OVERHEAD_BYTES
+        if index and size_bytes > MAX_BODIES_BYTES:
+            return records[:index]
+    return records

@@ -1,0 +1,363 @@
+"""The uplink: keeps one session with the server alive, and gives the use cases `ask` and `wake`.
+
+Two classes of traffic: everything live goes before the one backlog frame. All queues are bounded; when the link is
+gone every question is answered with None at once, and the records wait in the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Protocol
+
+import structlog
+
+from cardcore.clock import to_millis
+from cardcore.journal import Record
+from cardcore.wire import signing
+from cardcore.wire.codec import encode
+from cardcore.wire.messages import (
+    Command,
+    CommandDone,
+    Health,
+    Ping,
+    RecordStatus,
+    Tap,
+    TapDecision,
+    ToServer,
+    Upload,
+    UploadAck,
+)
+from reader_daemon.blocking import RunBlocking
+from reader_daemon.store.journal_db import JournalStore
+from reader_daemon.store.sqlite_file import StoreFault
+from reader_daemon.uplink import effects
+from reader_daemon.uplink.asks import Asks
+from reader_daemon.uplink.backlog import UnderWay, fitting, next_span
+from reader_daemon.uplink.backoff import Backoff
+from reader_daemon.uplink.connection import Connection, Connector, LinkClosedError
+from reader_daemon.uplink.effects import Effect, Ended, PolicyEffect
+from reader_daemon.uplink.installing import PolicyInstaller
+from reader_daemon.uplink.session import LinkSession, Phase, Surroundings
+from reader_daemon.uplink.settling import Settled, settle_welcome
+
+HEALTH_SECONDS = 5.0
+SILENCE_MS = 15_000
+"""Three missed pongs: the link is dead although nobody says so (F18)."""
+HANDSHAKE_SECONDS = 10.0
+ACK_MS = 30_000
+STALLED_SECONDS = 1.0
+"""Pause before an upload that brought the mark no further is tried again."""
+MAX_LIVE_FRAMES = 512
+READ_AHEAD_BYTES = 64 * 1024
+
+_log = structlog.get_logger(__name__)
+
+
+class UplinkOwner(Protocol):
+    """What the daemon does for the link."""
+
+    def health(self) -> Health:
+        """Return how the daemon feels now."""
+        ...
+
+    async def run_command(self, command: Command, deadline_ms: int) -> CommandDone:
+        """Run a fresh command before `deadline_ms` (monotonic) or not at all."""
+        ...
+
+    async def late_decision(self, decision: TapDecision) -> None:
+        """Record that the server answered a tap after it was decided here."""
+        ...
+
+    async def link_event(self, event: str, detail: str, *, alarm: bool) -> None:
+        """Record a change of the link's state."""
+        ...
+
+
+class SessionEndedError(Exception):
+    """Carries the end of a session out of its task group."""
+
+    def __init__(self, ended: Ended) -> None:
+        super().__init__(ended.why)
+        self.ended = ended
+
+
+class Uplink:
+    """See the module. `run` it as a task for as long as the daemon lives."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        connector: Connector,
+        journal: JournalStore,
+        run_journal: RunBlocking,
+        installer: PolicyInstaller,
+        owner: UplinkOwner,
+    ) -> None:
+        """Take an open journal; nothing is connected yet."""
+        self._around = around
+        self._connector = connector
+        self._journal = journal
+        self._run = run_journal
+        self._installer = installer
+        self._owner = owner
+        self._asks = Asks()
+        self._backoff = Backoff(around.ids)
+        self._live: deque[ToServer] = deque()
+        self._upload: Upload | None = None
+        self._to_send = asyncio.Event()
+        self._to_upload = asyncio.Event()
+        self._health_wanted = asyncio.Event()
+        self._under_way: UnderWay | None = None
+        self._credit = 0
+        self._heard_ms = 0
+        self._pings = 0
+        self._complained = ""
+        self.open = False
+
+    # --- for the use cases -----------------------------------------------------------------------------------
+
+    async def ask(self, record: Record, deadline_ms: int) -> TapDecision | None:
+        """Ask the server to decide a tap that is durable here; None when no answer comes within `deadline_ms`."""
+        number = (self._journal.epoch, record.seq)
+        if not self.open or len(self._live) >= MAX_LIVE_FRAMES:
+            return None
+        future = self._asks.begin(number)
+        if future is None:
+            return None
+        self._say(Tap(number[0], record))
+        try:
+            async with asyncio.timeout(deadline_ms / 1000):
+                return await future
+        except TimeoutError:
+            return None
+        finally:
+            self._asks.give_up(number)
+            self._to_upload.set()
+
+    def wake(self) -> None:
+        """There is a new record to upload."""
+        self._to_upload.set()
+
+    def health_changed(self) -> None:
+        """Send the health now rather than at the next beat."""
+        self._health_wanted.set()
+
+    # --- keeping a session -------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Connect, hold the session, wait, again; for ever."""
+        while True:
+            try:
+                ended = await self._session()
+            except Exception:  # noqa: BLE001 - see the next line
+                _log.exception("link_failed")  # a fault of ours here must not stop the lanes
+                ended = Ended("fault in the link", alarm=True)
+            self._tell_end(ended)
+            if ended.alarm:
+                await self._owner.link_event("link_refused", ended.why, alarm=True)
+            await asyncio.sleep(self._backoff.next_ms(ended.advised_ms) / 1000)
+
+    def _tell_end(self, ended: Ended) -> None:
+        if ended.why != self._complained:
+            self._complained = ended.why
+            _log.warning("link_down", why=ended.why)
+
+    async def _session(self) -> Ended:
+        try:
+            connection = await self._connector.connect()
+        except LinkClosedError as error:
+            return Ended(str(error))
+        ended = Ended("the session ended")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._receive(connection, tasks))
+        except* SessionEndedError as group:
+            ended = _first_end(group)
+        except* LinkClosedError as group:
+            ended = Ended(str(group.exceptions[0]))
+        finally:
+            await self._link_lost(connection)
+        return ended
+
+    async def _link_lost(self, connection: Connection) -> None:
+        was_open, self.open = self.open, False
+        self._live.clear()
+        self._upload = self._under_way = None
+        self._asks.link_lost()
+        await connection.close()
+        if was_open:
+            await self._owner.link_event("link_down", "", alarm=False)
+
+    async def _receive(self, connection: Connection, tasks: asyncio.TaskGroup) -> None:
+        position = self._journal.position()
+        generation = await self._run(lambda: self._journal.generation)
+        session = LinkSession(self._around, position, generation)
+        self._heard_ms = self._around.clock.monotonic_ms()
+        try:
+            async with asyncio.timeout(HANDSHAKE_SECONDS):
+                while session.phase is not Phase.OPEN:
+                    for effect in session.receive(await connection.receive()):
+                        await self._do(effect, connection, tasks)
+        except TimeoutError:
+            raise SessionEndedError(Ended("no welcome came in time")) from None
+        tasks.create_task(self._send_all(connection))
+        tasks.create_task(self._upload_all())
+        tasks.create_task(self._beat())
+        while True:
+            frame = await connection.receive()
+            self._heard_ms = self._around.clock.monotonic_ms()
+            self._around.policy.heard()
+            for effect in session.receive(frame):
+                await self._do(effect, connection, tasks)
+
+    async def _do(self, effect: Effect, connection: Connection, tasks: asyncio.TaskGroup) -> None:
+        match effect:
+            case effects.Send(message):
+                if self.open:
+                    self._say(message)
+                else:
+                    await connection.send(encode(message))
+            case effects.Opened(welcome):
+                self._opened(
+                    await self._run(lambda: settle_welcome(self._journal, welcome, self._wall_ms())), welcome.credit
+                )
+            case effects.ClockMeasured(sent_ms, server_ms, answered_ms):
+                self._around.watch.measured(sent_ms, server_ms, answered_ms)
+            case effects.Decided(decision):
+                await self._decided(decision)
+            case effects.Acked(ack):
+                await self._acked(ack)
+            case effects.RunCommand(command, deadline_ms):
+                tasks.create_task(self._command(command, deadline_ms))
+            case Ended():
+                raise SessionEndedError(effect)
+            case _:
+                await self._do_policy(effect, tasks)
+
+    async def _do_policy(self, effect: PolicyEffect, tasks: asyncio.TaskGroup) -> None:
+        match effect:
+            case effects.InstallDeny(deny):
+                self._say(await self._installer.deny(deny))
+            case effects.InstallState():
+                tasks.create_task(self._install(effect))
+            case effects.StateRefused(problem):
+                self._say(self._installer.in_force(problem))
+            case effects.Confirmed():
+                await self._installer.confirmed()
+
+    def _opened(self, settled: Settled, credit: int) -> None:
+        if settled.problem:
+            raise SessionEndedError(Ended(f"the journal failed: {settled.problem}"))
+        if settled.new_epoch:
+            raise SessionEndedError(Ended(f"new epoch: {settled.new_epoch}", alarm=True))
+        self._backoff.reset()
+        self._complained = ""
+        self._credit = credit
+        self.open = True
+        self._to_upload.set()
+        self._health_wanted.set()
+        _log.info("link_up", rewound_to=settled.rewound_to, pending=self._journal.pending)
+
+    # --- live traffic ------------------------------------------------------------------------------------------
+
+    def _say(self, message: ToServer) -> None:
+        if len(self._live) >= MAX_LIVE_FRAMES:
+            raise SessionEndedError(Ended("the server takes nothing any more"))
+        self._live.append(message)
+        self._to_send.set()
+
+    async def _send_all(self, connection: Connection) -> None:
+        while True:
+            await self._to_send.wait()
+            self._to_send.clear()
+            while self._live or self._upload is not None:
+                if self._live:
+                    message: ToServer = self._live.popleft()
+                else:
+                    assert self._upload is not None
+                    message, self._upload = self._upload, None
+                await connection.send(encode(message))
+
+    async def _decided(self, decision: TapDecision) -> None:
+        self._journal.note_acked(decision.epoch, decision.acked_through)
+        if self._asks.settle(decision):
+            _log.info("late_decision", seq=decision.seq, reason=decision.reason)
+            await self._owner.late_decision(decision)
+
+    async def _command(self, command: Command, deadline_ms: int) -> None:
+        self._say(await self._owner.run_command(command, deadline_ms))
+
+    async def _install(self, effect: effects.InstallState) -> None:
+        self._say(await self._installer.install(effect))
+        self._health_wanted.set()
+
+    async def _beat(self) -> None:
+        while True:
+            if self._around.clock.monotonic_ms() - self._heard_ms > SILENCE_MS:
+                raise SessionEndedError(Ended("the server is silent"))
+            if self._under_way is not None and self._under_way.sent_at_ms < self._around.clock.monotonic_ms() - ACK_MS:
+                raise SessionEndedError(Ended("an upload was not acknowledged in time"))
+            self._pings += 1
+            self._say(Ping(self._pings, self._wall_ms()))
+            self._say(self._owner.health())
+            await self._installer.save_ages()
+            self._health_wanted.clear()
+            try:
+                async with asyncio.timeout(HEALTH_SECONDS):
+                    await self._health_wanted.wait()
+            except TimeoutError:
+                continue
+
+    # --- backlog -----------------------------------------------------------------------------------------------
+
+    async def _upload_all(self) -> None:
+        while True:
+            await self._to_upload.wait()
+            self._to_upload.clear()
+            if self._under_way is None:
+                await self._upload_next()
+
+    async def _upload_next(self) -> None:
+        journal = self._journal
+        span = next_span(journal.pending_epochs(), journal.epoch, self._asks.lowest(journal.epoch), self._credit)
+        if span is None:
+            return
+        read = await self._run(
+            lambda: journal.records_after(span.epoch, span.after, span.max_records, READ_AHEAD_BYTES)
+        )
+        if isinstance(read, StoreFault) or not read:
+            return
+        records = fitting(read)
+        last = records[-1]
+        signed = signing.upload_bytes(span.epoch, last.seq, last.hash)
+        signature = signing.sign(self._around.identity.signing_key(), signed)
+        self._under_way = UnderWay(span.epoch, last.seq, self._around.clock.monotonic_ms())
+        self._upload = Upload(span.epoch, records, signature)
+        self._to_send.set()
+
+    async def _acked(self, ack: UploadAck) -> None:
+        under_way, self._under_way = self._under_way, None
+        self._credit = ack.credit
+        odd = [(seq, status.value) for seq, status in ack.statuses if status is not RecordStatus.STORED]
+        if any(status in {RecordStatus.CONFLICT, RecordStatus.QUARANTINED} for _, status in ack.statuses):
+            _log.error("records_quarantined", epoch=ack.epoch, records=odd[:10], count=len(odd))
+        before = self._journal.acked_through(ack.epoch)
+        if ack.epoch == self._journal.epoch and ack.acked_through < before:
+            await self._run(lambda: self._journal.rewind(ack.acked_through, all_epochs=False, at_ms=self._wall_ms()))
+        else:
+            await self._run(lambda: self._journal.mark_acked(ack.epoch, ack.acked_through, self._wall_ms()))
+        if under_way is not None and ack.acked_through <= before:
+            asyncio.get_running_loop().call_later(STALLED_SECONDS, self._to_upload.set)
+        else:
+            self._to_upload.set()
+
+    def _wall_ms(self) -> int:
+        return to_millis(self._around.clock.now())
+
+
+def _first_end(group: BaseExceptionGroup[SessionEndedError]) -> Ended:
+    for error in group.exceptions:
+        if isinstance(error, SessionEndedError):
+            return error.ended
+    return Ended("the session ended")
