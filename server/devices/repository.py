@@ -163,6 +163,14 @@ def load(session: ReadSession | WriteSession, device: DeviceId) -> Row[Any] | No
     ).first()
 
 
+def revoked_among(session: ReadSession, devices: Sequence[DeviceId]) -> set[DeviceId]:
+    """Return which of these devices are revoked: what a process asks about the links it holds."""
+    rows = session.execute(
+        text("select id from device where state = 'revoked' and id = any(:ids)"), {"ids": list(devices)}
+    )
+    return {DeviceId(row.id) for row in rows}
+
+
 def any_sealed_key(session: ReadSession) -> Row[Any] | None:
     """Return id and record_key_sealed of some device, to try the server's key on."""
     return session.execute(text("select id, record_key_sealed from device order by enrolled_at desc limit 1")).first()

@@ -127,7 +127,7 @@ def enrol(
 def revoke(session: WriteSession, system: System, device: DeviceId, actor: str) -> bool:
     """Revoke a device; False when there is no such active device.
 
-    The caller publishes `revoked_event` on the bus after the commit: links close at once, and by the outbox anyway.
+    Links close by the event that this leaves in the outbox: {"device": id, "change": "revoked"} under DEVICE_TOPIC.
     """
     revoked = repository.revoke(session, device, system.clock.now())
     if revoked is None:
@@ -137,11 +137,6 @@ def revoke(session: WriteSession, system: System, device: DeviceId, actor: str) 
     _announce(session, system, site, device, "revoked")
     log.warning("device_revoked", device=str(device), name=revoked.name, actor=actor)
     return True
-
-
-def revoked_event(device: DeviceId) -> dict[str, str]:
-    """Return the bus payload, topic `DEVICE_TOPIC`, that makes every process close this device's link."""
-    return {"device": str(device), "change": "revoked"}
 
 
 def known_device(session: ReadSession | WriteSession, secrets: ServerSecrets, device: DeviceId) -> KnownDevice | None:

@@ -29,7 +29,8 @@ class OutboxEvent(NamedTuple):
     site_id: SiteId
     number: int
     topic: str
-    payload: dict[str, Any]
+    payload: Any
+    """JSON as it was written: a map, or a list where one transaction tells of several things."""
     created_at: datetime
 
 
@@ -84,14 +85,16 @@ def number_waiting(session: WriteSession, site: SiteId, limit: int = MAX_ROWS) -
     return sorted((OutboxEvent(*row) for row in rows), key=lambda event: event.number)
 
 
-def since(session: ReadSession, site: SiteId, number: int, limit: int = MAX_ROWS) -> list[OutboxEvent]:
-    """Return a site's events after `number`, in order, at most `limit`."""
+def since(
+    session: ReadSession, site: SiteId, number: int, topics: Sequence[str], limit: int = MAX_ROWS
+) -> list[OutboxEvent]:
+    """Return a site's events of some topics after `number`, in order, at most `limit`."""
     rows = session.execute(
         text(
             "select site_id, number, topic, payload, created_at from outbox"
-            " where site_id = :site and number > :number order by number limit :limit"
+            " where site_id = :site and number > :number and topic = any(:topics) order by number limit :limit"
         ),
-        {"site": site, "number": number, "limit": min(limit, MAX_ROWS)},
+        {"site": site, "number": number, "topics": list(topics), "limit": min(limit, MAX_ROWS)},
     )
     return [OutboxEvent(*row) for row in rows]
 

@@ -35,10 +35,10 @@ def secrets(system: System) -> ServerSecrets:
 
 @pytest.fixture
 async def client(database: Database, system: System, secrets: ServerSecrets) -> AsyncIterator[httpx2.AsyncClient]:
-    executor = Executor(2)
+    executor = Executor("test", 2)
     app = FastAPI()
     install_problems(app, system.ids)
-    app.include_router(enrolment_router(database, executor.run, system, secrets))
+    app.include_router(enrolment_router(database, executor, system, secrets))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test") as opened:
         yield opened
     executor.close()
