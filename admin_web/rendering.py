@@ -15,7 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from admin_web import formats
 from admin_web.assets import Asset, asset_address
 from admin_web.i18n import Catalogue, Language, key_of, load_catalogue, reason_text
-from admin_web.paths import local_path
+from admin_web.paths import HOME, local_path
+from admin_web.places import PLACES, home_of
 from admin_web.rows import Permission
 from cardcore.reasons import ALARMING
 
@@ -50,6 +51,7 @@ class Renderer:
             money=formats.money_text,
             count=formats.count_text,
             alarming=ALARMING,
+            places=PLACES,
         )
 
     def text(self, language: Language, key: str, **values: object) -> str:
@@ -63,10 +65,12 @@ class Renderer:
     def page(self, visit: Visit, template: str, status: int = 200, **values: object) -> HTMLResponse:
         """Render a page for a visitor."""
         request = visit.request
+        staff = visit.session.staff if visit.session is not None else None
         content = self._environment.get_template(template).render(
             **self._words(visit.language),
             theme=visit.theme,
-            staff=visit.session.staff if visit.session is not None else None,
+            staff=staff,
+            home=home_of(staff.permissions) if staff is not None else HOME,
             may=visit.may,
             form_token=visit.form_token,
             here=local_path(request.url.path + (f"?{request.url.query}" if request.url.query else "")),

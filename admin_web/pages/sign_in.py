@@ -6,7 +6,8 @@ from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import RedirectResponse
 
 from admin_web.i18n import Language
-from admin_web.paths import local_path
+from admin_web.paths import HOME, local_path
+from admin_web.places import home_of
 from admin_web.rows import SignInOutcome
 from admin_web.settings import MAX_LOGIN_CHARACTERS, MAX_PASSWORD_CHARACTERS
 from admin_web.visits import (
@@ -57,7 +58,7 @@ async def sign_in(visit: AnyVisit) -> Response:
     if visit.token is not None:
         await services.run(services.sign_in.close_session, visit.token)
     token = await services.run(services.sign_in.open_session, result.staff.id)
-    response = RedirectResponse(after, 303)
+    response = RedirectResponse(after if after != HOME else home_of(result.staff.permissions), 303)
     set_session_cookie(response, name, token)
     return response
 

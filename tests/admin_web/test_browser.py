@@ -6,6 +6,7 @@ No page may write an error to the console: that is where the browser reports wha
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,15 @@ def test_the_live_page_leaves_when_signed_out(desk: Desk, web: BrowserSite) -> N
     expect(desk.page.locator("#line-state")).to_have_attribute("data-state", "open")
     web.site.sign_in.sessions.clear()
     desk.page.wait_for_url("**/login?next=/live")
+
+
+def test_the_overview_renews_itself_and_keeps_what_was_opened(desk: Desk, site: FakeSite) -> None:
+    desk.sign_in()
+    desk.page.locator(".chart-table summary").first.click()
+    site.overview.day_figures = replace(site.overview.day_figures, taps=98_765)
+    expect(desk.page.locator("#figures")).to_contain_text("98,765", timeout=30_000)
+    expect(desk.page.locator(".chart-table table").first).to_be_visible()
+    expect(desk.page.locator(".chart canvas")).to_have_count(2)
 
 
 def test_the_language_is_switched_and_stays(desk: Desk) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx2
 import pytest
 
+from admin_web.rows import Permission
 from admin_web.visits import form_token
 from tests.admin_web.fakes import PASSWORD, FakeSite
 
@@ -19,6 +20,14 @@ async def test_signing_in_opens_a_session_and_goes_where_one_wanted(visitor: htt
     answer = await visitor.post("/login", data={**GOOD, "next": "/people"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/people")
     assert (await visitor.get("/people")).status_code == 200
+
+
+async def test_a_role_starts_at_the_first_page_it_may_see(visitor: httpx2.AsyncClient, site: FakeSite) -> None:
+    site.sign_in.permissions = frozenset({Permission.CHARGES_READ, Permission.DEVICES_READ})
+    assert (await visitor.post("/login", data=GOOD)).headers["location"] == "/charges"
+    refused = await visitor.get("/")
+    assert refused.status_code == 403
+    assert 'href="/charges"' in refused.text
 
 
 async def test_every_failure_reads_alike(visitor: httpx2.AsyncClient, site: FakeSite) -> None:
