@@ -26,7 +26,6 @@ from firmware_mocks.plant.running import run_plant
 from firmware_mocks.system import random_bytes
 
 _DEVICES = {"osdp-reader": "reader", "turnstile": "turnstile", "till": "till"}
-_USAGE_ERROR = 2
 _FAILED = 1
 
 

@@ -31,10 +31,28 @@ def test_nobody_answers_for_a_missing_address() -> None:
     assert a_bus(0, 1).feed(identify(7), 0) == b""
 
 
-def test_readers_hear_each_other_and_stay_silent() -> None:
-    devices = readers(0, 1)
-    bus = MultiDropBus(devices, seeded_bytes(0).randbytes)
-    bus.feed(identify(0), 0)
+class Listener:
+    """A device that only listens."""
+
+    def __init__(self) -> None:
+        self.heard = b""
+
+    def feed(self, data: bytes, now_ms: int) -> bytes:
+        self.heard += data
+        return b""
+
+    def advance(self, now_ms: int) -> bytes:
+        return b""
+
+    def next_due_ms(self) -> int | None:
+        return None
+
+
+def test_everybody_hears_everything_and_only_the_one_asked_answers() -> None:
+    devices, listener = readers(0, 1), Listener()
+    bus = MultiDropBus([*devices, listener], seeded_bytes(0).randbytes)
+    answer = bus.feed(identify(0), 0)
+    assert listener.heard == identify(0) + answer
     assert devices[1].counters.frames == 0
     assert frames_in(bus.feed(identify(1), 0))
 
