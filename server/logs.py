@@ -28,7 +28,7 @@ _URL_PASSWORD = re.compile(r"(://[^:/@\s]*):[^@/\s]+@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def set_up_logs(level: str, log_format: str, stream: TextIO | None = None) -> None:
+def configure_logs(level: str, log_format: str, stream: TextIO | None = None) -> None:
     """Route everything to `stream` (standard error) as `json` or `console` lines, from `level` up."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -86,15 +86,16 @@ def number_waiting(session: WriteSession, site: SiteId, limit: int = MAX_ROWS) -
 
 
 def since(
-    session: ReadSession, site: SiteId, number: int, topics: Sequence[str], limit: int = MAX_ROWS
+    session: ReadSession, site: SiteId, number: int, topics: Sequence[str] | None = None, limit: int = MAX_ROWS
 ) -> list[OutboxEvent]:
-    """Return a site's events of some topics after `number`, in order, at most `limit`."""
+    """Return a site's events after `number`, of some topics or of all, in order, at most `limit`."""
     rows = session.execute(
         text(
             "select site_id, number, topic, payload, created_at from outbox"
-            " where site_id = :site and number > :number and topic = any(:topics) order by number limit :limit"
+            " where site_id = :site and number > :number"
+            " and (cast(:topics as text[]) is null or topic = any(:topics)) order by number limit :limit"
         ),
-        {"site": site, "number": number, "topics": list(topics), "limit": min(limit, MAX_ROWS)},
+        {"site": site, "number": number, "topics": list(topics) if topics else None, "limit": min(limit, MAX_ROWS)},
     )
     return [OutboxEvent(*row) for row in rows]
 
