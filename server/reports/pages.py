@@ -1,4 +1,4 @@
-"""The services behind the pages, in the shapes that `admin_web` asks for (structurally: nothing is imported from there).
+"""The services behind the pages, in the shapes that `admin_web` asks for (structurally: none is imported).
 
 One method is one transaction. Who may do a thing is asked here, in the transaction that does it.
 """

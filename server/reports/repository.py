@@ -76,13 +76,15 @@ _TOTALS = text(f"""{_TAPS}
     select count(*) as taps, count(*) filter (where not granted) as refused,
            count(*) filter (where outcome = 'passed') as passages, count(*) filter (where offline) as offline
     from tap
-""")
+""")  # noqa: S608 - constants of this module
 _BY_HOUR = text(f"""{_TAPS}
     select cast(extract(hour from at at time zone :time_zone) as integer) as hour,
            count(*) filter (where granted) as granted, count(*) filter (where not granted) as refused
     from tap group by 1 order by 1
-""")
-_BY_REASON = text(f"{_TAPS} select reason, count(*) from tap where reason is not null group by 1 order by 1")
+""")  # noqa: S608 - the same
+_BY_REASON = text(f"""{_TAPS}
+    select reason, count(*) from tap where reason is not null group by 1 order by 1
+""")  # noqa: S608 - the same
 _NEWEST = """
     c.site_id = :site_id and c.business_day = :day
     and (cast(:till_id as text) is null or c.till_id = :till_id)
