@@ -56,7 +56,8 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"wrote {arguments.out}")
         return 0
     plant = load_plant_file(arguments.file) if command == "plant" else _single_device(arguments)
-    asyncio.run(run_plant(plant, random_bytes, lambda line: print(line, flush=True)))
+    leash = sys.stdin.fileno() if arguments.until_stdin_ends else None
+    asyncio.run(run_plant(plant, random_bytes, lambda line: print(line, flush=True), leash))
     return 0
 
 
@@ -108,8 +109,10 @@ def _parser() -> argparse.ArgumentParser:
             device.add_argument("--address", type=int, default=0, help=f"OSDP address 0..{MAX_ADDRESS} (default 0)")
             device.add_argument("--scbk", help="key, 32 hex digits (default: none, clear text)")
             device.add_argument("--install-mode", action="store_true", help="open to SCBK-D until a KEYSET")
+        _add_leash(device)
     plant = commands.add_parser("plant", help="a whole site from a plant file")
     plant.add_argument("file", type=Path, help="the plant file (JSON)")
+    _add_leash(plant)
     plant_file = commands.add_parser("plant-file", help="write the reference site's plant file, with fresh keys")
     plant_file.add_argument("--out", type=Path, required=True)
     plant_file.add_argument("--state-dir", type=Path, required=True)
@@ -118,6 +121,12 @@ def _parser() -> argparse.ArgumentParser:
     cards.add_argument("--json", type=Path, required=True, help="file to write")
     commands.add_parser("virtual-card", help="a virtual card for the virtual PC/SC reader", add_help=False)
     return parser
+
+
+def _add_leash(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--until-stdin-ends", action="store_true", help="end when standard input ends (a parent's pipe)"
+    )
 
 
 if __name__ == "__main__":

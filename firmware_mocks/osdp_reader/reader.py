@@ -215,6 +215,8 @@ class OsdpReader:
         if frame.code == CommandCode.POLL and self.faults.take(Fault.MAC_ONLY_CARD):
             forged = encode(self.channel.seal_without_encryption(self._clear(frame, Answer(FAULTY_CARD))))
             return self._sealed(frame, replies.Ack())[0], forged
+        if frame.code in _HANDSHAKE_BLOCKS:  # a handshake is never spoken inside a session
+            return self._sealed(frame, replies.Nak(NakReason.SECURITY_CONDITIONS))
         reply = self._execute(frame, now_ms).reply
         sound, sent = self._sealed(frame, reply)
         if isinstance(reply, replies.Ack) and frame.code == CommandCode.KEYSET:

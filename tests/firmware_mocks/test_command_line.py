@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[2]
 def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Start the command in its own process; it is gone when the block ends."""
     command = [sys.executable, "-m", "firmware_mocks", *arguments]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         try:
             yield process
         finally:
@@ -58,6 +59,16 @@ def test_a_plant_says_when_it_is_ready_and_leaves_nothing_behind(short_tmp: Path
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
         assert not any(Path(path).is_symlink() for path in ready["ports"].values())
+        assert not Path(ready["control"]).exists()
+
+
+def test_a_plant_on_a_leash_ends_with_its_parent(short_tmp: Path) -> None:
+    with started("till", "--state-dir", str(short_tmp / "leash"), "--until-stdin-ends") as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        ready = json.loads(process.stdout.readline())
+        process.stdin.close()
+        assert process.wait(timeout=20) == 0
         assert not Path(ready["control"]).exists()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,6 +129,39 @@ def test_garbage_is_survived_and_the_next_command_answered(chunks: list[bytes]) 
         reader.feed(chunk, number)
     asker = Asker(reader, now_ms=1_000)
     assert frames_in(asker.send(asker.frame(commands.RequestIdentity())))
+
+
+FRAMES = st.builds(commands.OtherCommand, code=st.integers(0, 255), data=st.binary(max_size=64))
+
+
+@given(st.lists(FRAMES, max_size=12), st.sampled_from([None, *range(0x11, 0x19), 0x30]))
+def test_sound_frames_with_any_content_are_answered_in_clear_text(
+    asked: list[commands.OtherCommand], block: int | None
+) -> None:
+    asker = Asker(a_reader())
+    for command in asked:
+        frame = replace(asker.frame(command), block_type=block)
+        if frame.is_secured:
+            frame = replace(frame, mac=bytes(4))
+        received = asker.reader.feed(encode(frame), 0)
+        assert len(frames_in(received)) == 1
+    assert not asker.reader.is_secure
+
+
+@given(st.lists(FRAMES, max_size=12))
+def test_sound_frames_with_any_content_are_answered_in_a_session(asked: list[commands.OtherCommand]) -> None:
+    asker = a_session()
+    for command in asked:
+        if not asker.reader.is_secure:
+            asker.open_session(asker.reader.channel.scbk or KEY)
+        assert len(frames_in(asker.send(asker.frame(command)))) == 1
+
+
+@pytest.mark.parametrize("command", [commands.Challenge(bytes(8)), commands.ServerCryptogram(bytes(16))])
+def test_a_handshake_inside_a_session_is_refused_and_costs_nothing(command: commands.Command) -> None:
+    asker = a_session()
+    assert asker.ask(command) == replies.Nak(NakReason.SECURITY_CONDITIONS)
+    assert asker.ask(commands.Poll()) == replies.Ack()
 
 
 def test_a_torn_frame_is_dropped_after_the_gap() -> None:
