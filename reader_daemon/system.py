@@ -6,6 +6,7 @@ import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 from cardcore.clock import Clock
@@ -57,3 +58,12 @@ def real_system() -> System:
 def monotonic_us() -> int:
     """Return the monotonic clock in microseconds: only for measuring how long a durable write takes."""
     return time.monotonic_ns() // 1_000
+
+
+def resident_bytes() -> int:
+    """Return the memory this process holds, 0 where the system does not tell (proc(5), statm)."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")

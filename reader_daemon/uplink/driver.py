@@ -153,15 +153,17 @@ class Uplink:
             except Exception:  # noqa: BLE001 - see the next line
                 _log.exception("link_failed")  # a fault of ours here must not stop the lanes
                 ended = Ended("fault in the link", alarm=True)
-            self._tell_end(ended)
-            if ended.alarm:
+            if self._tell_end(ended) and ended.alarm:
                 await self._owner.link_event("link_refused", ended.why, alarm=True)
             await asyncio.sleep(self._backoff.next_ms(ended.advised_ms) / 1000)
 
-    def _tell_end(self, ended: Ended) -> None:
-        if ended.why != self._complained:
-            self._complained = ended.why
-            _log.warning("link_down", why=ended.why)
+    def _tell_end(self, ended: Ended) -> bool:
+        """Log an end once; returns whether it is another one than before."""
+        if ended.why == self._complained:
+            return False
+        self._complained = ended.why
+        _log.warning("link_down", why=ended.why)
+        return True
 
     async def _session(self) -> Ended:
         try:

@@ -1,0 +1,141 @@
+"""The command `onecard-reader`: run the daemon, enrol it, list what is plugged in, look for trouble.
+
+Exit codes: 0 well, 1 trouble that was found or happened, 2 settings or usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+from reader_daemon.settings import Settings, SettingsError, load_settings
+
+CONFIG_VARIABLE = "ONECARD_READER_CONFIG"
+DEFAULT_CONFIG = "/etc/onecard/reader.toml"
+TROUBLE = 1
+USAGE = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(argv)
+    from reader_daemon.logs import set_up_logs
+
+    set_up_logs(options.log)
+    if options.command == "readers":
+        return _readers()
+    try:
+        settings = load_settings(Path(options.config), os.environ)
+        match options.command:
+            case "run":
+                return _run(settings)
+            case "enrol":
+                return _enrol(settings, options.code)
+            case _:
+                return _doctor(settings)
+    except SettingsError as error:
+        print(f"onecard-reader: {error}", file=sys.stderr)
+        return USAGE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="onecard-reader", description="The daemon between readers and the server.")
+    parser.add_argument(
+        "--config",
+        default=os.environ.get(CONFIG_VARIABLE, DEFAULT_CONFIG),
+        help=f"settings file (default: ${CONFIG_VARIABLE} or {DEFAULT_CONFIG})",
+    )
+    parser.add_argument("--log", default="info", choices=("debug", "info", "warning", "error"), help="log from here on")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="serve readers until stopped")
+    enrolling = commands.add_parser("enrol", help="get an identity from the server, once")
+    enrolling.add_argument("code", help="the one-time code an administrator made")
+    commands.add_parser("readers", help="list PC/SC readers and serial ports")
+    commands.add_parser("doctor", help="look at settings, keys, journal, server and ports")
+    return parser
+
+
+def software() -> str:
+    """Return name and version for the hello."""
+    try:
+        return f"onecard-reader {metadata.version('onecard')}"
+    except metadata.PackageNotFoundError:
+        return "onecard-reader (not installed)"
+
+
+def _run(settings: Settings) -> int:
+    from reader_daemon.identity import IdentityError, load_identity
+    from reader_daemon.store.journal_schema import JournalDamagedError
+    from reader_daemon.store.sqlite_file import StoreUnusableError
+
+    try:
+        identity = load_identity(settings.data_dir)
+        with asyncio.Runner() as runner:
+            from reader_daemon.serving import serve
+
+            stop = asyncio.Event()
+            loop = runner.get_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, stop.set)
+            runner.run(serve(settings, identity, stop, software()))
+    except (IdentityError, StoreUnusableError, JournalDamagedError, sqlite3.Error, OSError) as error:
+        print(f"onecard-reader: {error}", file=sys.stderr)
+        return TROUBLE
+    return 0
+
+
+def _enrol(settings: Settings, code: str) -> int:
+    from reader_daemon.enrol import EnrolError, enrol
+    from reader_daemon.system import real_system
+
+    try:
+        identity = enrol(settings.server_url, settings.ca_file, code, settings.data_dir, real_system().ids, software())
+    except (EnrolError, OSError) as error:
+        print(f"onecard-reader: {error}", file=sys.stderr)
+        return TROUBLE
+    print(f"enrolled as {identity.name}, device {identity.device}; keys are in {settings.data_dir}")
+    return 0
+
+
+def _readers() -> int:
+    from serial.tools import list_ports
+
+    for port in sorted(list_ports.comports()):
+        by_id = _stable_name(port.device)
+        print(f"serial  {by_id}  {port.description}")
+    try:
+        from smartcard.System import readers
+    except ImportError:
+        print("PC/SC   pyscard is not installed; install onecard[reader,pcsc]")
+        return 0
+    try:
+        for reader in readers():
+            print(f"PC/SC   {reader}")
+    except Exception as error:  # noqa: BLE001 - pyscard raises its own for "no service"; any of them only means none
+        print(f"PC/SC   no service: {error}")
+    return 0
+
+
+def _stable_name(device: str) -> str:
+    """Return the name that follows the adapter by its serial number, where there is one."""
+    folder = Path("/dev/serial/by-id")
+    links = sorted(folder.iterdir()) if folder.is_dir() else []
+    return next((str(link) for link in links if link.resolve() == Path(device).resolve()), device)
+
+
+def _doctor(settings: Settings) -> int:
+    from reader_daemon.doctor import examine
+    from reader_daemon.system import real_system
+
+    bad = 0
+    for finding in examine(settings, real_system()):
+        bad += not finding.good
+        print(f"{'ok  ' if finding.good else 'BAD '} {finding.check}: {finding.detail}")
+    return TROUBLE if bad else 0

@@ -1,0 +1,75 @@
+"""From settings to ports: the only place that makes transports. A library or key that is missing stops the start."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from cardcore.clock import Clock
+from cardcore.ids import IdSource
+from reader_daemon.messages import EventSink, ReaderPort
+from reader_daemon.protocols.card.dialogue import CardPolicy
+from reader_daemon.protocols.osdp.keys import WeakKeyError
+from reader_daemon.protocols.osdp.settings import ReaderSettings
+from reader_daemon.settings import OsdpBusPort, OsdpReader, PcscReaderPort, Settings, SettingsError
+from reader_daemon.transports.line_scanner import LineScanner, LineScannerSettings
+from reader_daemon.transports.osdp_bus import BusSettings, OsdpBus
+from reader_daemon.transports.pcsc import PcscPort
+from reader_daemon.transports.pcsc_reader import PcscReaderSettings
+from reader_daemon.transports.pcsc_signals import SignalKind
+
+MakePorts = Callable[[EventSink], tuple[ReaderPort, ...]]
+"""Makes all ports of a daemon; a simulator gives its own."""
+
+
+def build_ports(settings: Settings, clock: Clock, ids: IdSource, sink: EventSink) -> tuple[ReaderPort, ...]:
+    """Make every port of the settings; raises SettingsError naming the reader whose key cannot be used."""
+    ports: list[ReaderPort] = [OsdpBus(_bus(bus), sink, clock, ids) for bus in settings.buses]
+    if settings.pcsc_readers:
+        readers = [_pcsc(reader) for reader in settings.pcsc_readers]
+        ports.append(PcscPort("pcsc", readers, clock=clock, ids=ids, sink=sink))
+    for scanner in settings.scanners:
+        line = LineScannerSettings(scanner.name, scanner.path, scanner.baud)
+        ports.append(LineScanner(line, clock=clock, sink=sink))
+    return tuple(ports)
+
+
+def _bus(bus: OsdpBusPort) -> BusSettings:
+    try:
+        return BusSettings(bus.name, bus.path, tuple(_osdp(reader) for reader in bus.readers), bus.baud)
+    except ValueError as error:
+        msg = f"bus {bus.name}: {error}"
+        raise SettingsError(msg) from error
+
+
+def _osdp(reader: OsdpReader) -> ReaderSettings:
+    key = None if reader.key_file is None else read_key(reader.key_file)
+    try:
+        return ReaderSettings(reader.name, reader.address, key)
+    except WeakKeyError as error:
+        msg = f"{reader.key_file}: the key of reader {reader.name} must not be used: {error}"
+        raise SettingsError(msg) from error
+
+
+def read_key(path: Path) -> bytes:
+    """Read a key file of 32 hex digits that its owner alone may read; raises SettingsError."""
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        text = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path}: the reader's key cannot be read: {error}"
+        raise SettingsError(msg) from error
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        msg = f"{path}: others may read this key (mode {mode:o}); run: chmod 600 {path}"
+        raise SettingsError(msg)
+    try:
+        return bytes.fromhex(text)
+    except ValueError as error:
+        msg = f"{path}: a key is 32 hex digits and nothing else"
+        raise SettingsError(msg) from error
+
+
+def _pcsc(reader: PcscReaderPort) -> PcscReaderSettings:
+    policy = CardPolicy(allow_low_assurance=reader.allow_uid)
+    return PcscReaderSettings(reader.name, reader.match, policy, SignalKind(reader.signals))

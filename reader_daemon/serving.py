@@ -1,0 +1,40 @@
+"""The real daemon: `Daemon` with this host's clock, threads, WebSocket and ports."""
+
+from __future__ import annotations
+
+import asyncio
+
+from reader_daemon.blocking import StoreThread
+from reader_daemon.daemon import Daemon, Parts, Site
+from reader_daemon.identity import Identity
+from reader_daemon.notify import Notifier
+from reader_daemon.ports import build_ports
+from reader_daemon.settings import Settings
+from reader_daemon.system import real_system
+from reader_daemon.uplink.websocket import WebSocketConnector
+
+
+async def serve(settings: Settings, identity: Identity, stop: asyncio.Event, software: str) -> None:
+    """Serve until `stop`."""
+    system = real_system()
+    run_journal, run_policy = StoreThread(), StoreThread()
+    parts = Parts(
+        system=system,
+        connector=WebSocketConnector(settings.server_url, settings.ca_file),
+        make_ports=lambda sink: build_ports(settings, system.clock, system.ids, sink),
+        run_journal=run_journal,
+        run_policy=run_policy,
+        notifier=Notifier(),
+        software=software,
+    )
+    site = Site(
+        settings.data_dir,
+        settings.deadlines,
+        settings.wirings,
+        {scanner.name: scanner.beside for scanner in settings.scanners},
+    )
+    try:
+        await Daemon(site, identity, parts).run(stop)
+    finally:
+        run_journal.stop()
+        run_policy.stop()
