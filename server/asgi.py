@@ -12,23 +12,33 @@ from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
+from server.devices.api import enrolment_router
+from server.health import health_router
 from server.link.endpoint import PATH
 from server.parts import Parts
+from server.problem import install_problems
 from server.settings import Settings
+from server.system import System
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Build the application; its tasks start and end with the server that runs it."""
-    parts = Parts(settings)
+def create_app(settings: Settings, system: System | None = None) -> FastAPI:
+    """Build the application; its tasks start and end with the server that runs it.
+
+    `system` is the host's own by default.
+    """
+    parts = Parts(settings, system)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        parts.start()
+        await parts.start()
         yield
         await parts.stop()
 
     app = FastAPI(title="Onecard", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.parts = parts
+    install_problems(app, parts.system.ids)
+    app.include_router(health_router(parts.database, parts.run, parts.bus, parts.pulse, parts.metrics))
+    app.include_router(enrolment_router(parts.database, parts.run, parts.system, parts.secrets, parts.pump.nudge))
 
     async def link(socket: WebSocket) -> None:
         await parts.link(socket)

@@ -14,13 +14,21 @@ from typing import Any
 import psycopg
 import structlog
 
+from server.bus.local import LocalBus
+from server.bus.protocol import Bus
+from server.bus.redis_bus import RedisBus
 from server.database import Database, connect_app, migrate
 from server.devices.register import Register
 from server.embedded import EmbeddedSupervisor
 from server.executor import Executor
+from server.health import LoopPulse
 from server.link.directory import Directory
 from server.link.endpoint import Endpoint
+from server.link.listener import Listener
 from server.link.policy_source import PolicySource
+from server.metrics import Metrics
+from server.outbox.feed import OutboxFeed
+from server.outbox.pump import Pump
 from server.secrets_file import load_secrets
 from server.settings import Settings
 from server.system import System, real_system
@@ -57,10 +65,20 @@ class Parts:
         self.link = Endpoint(
             self.directory, self.batcher, self.devices, self.policy, self.run, self.system, self.secrets.identity
         )
+        self.metrics = Metrics()
+        self.pulse = LoopPulse(self.system.clock, self.metrics)
+        self.bus: Bus = RedisBus(settings.redis_url, self.system.ids) if settings.redis_url else LocalBus()
+        self.pump = Pump(self.database, self.run, self.bus, self.system.clock, settings.outbox_days)
+        self.feed = OutboxFeed(self.database, self.run, self.bus)
+        self._listener = Listener(self.bus, self.directory, self.devices, self.run)
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Start the background tasks on the running loop."""
+        await self.bus.start()
+        await self.pump.start()
+        await self.pulse.start()
+        self.spawn("listener", self._listener.serve())
         self.spawn("batcher", self.batcher.serve())
         self.spawn("policy-watch", self.directory.watch_policy())
         # What stands now lives as long as the process: keeping it out of collections takes them out of the p99.
@@ -74,6 +92,9 @@ class Parts:
     async def stop(self) -> None:
         """Say goodbye to the daemons, end the tasks, close what was opened."""
         await self.directory.close()
+        await self.pump.close()
+        await self.pulse.close()
+        await self.bus.close()
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:

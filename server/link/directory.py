@@ -61,6 +61,11 @@ class Directory:
         """Count the sessions."""
         return len(self._sessions)
 
+    @property
+    def connected(self) -> tuple[DeviceId, ...]:
+        """Every device with a session here."""
+        return tuple(self._sessions)
+
     async def join(self, session: LiveSession) -> bool:
         """Enter a session; an older one of the same device is ended. Returns whether there was one."""
         older = self._sessions.get(session.device)

@@ -6,7 +6,6 @@ delivery and survive a restart. Names are looked up here, never stored in the ou
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,13 +22,12 @@ from server.link.ports import Run
 from server.live import repository
 from server.live.repository import Holder, Place
 from server.outbox import repository as outbox
+from server.outbox.feed import OutboxFeed
 from server.outbox.repository import OutboxEvent
 from server.taps.service import EVENT_TOPIC
 
 EVENTS_OF_ROW = 4096
 """More than one outbox row ever holds."""
-POLL_SECONDS = 0.2
-"""How often a followed feed is read; the rows are numbered by the pump at about this pace."""
 ROWS_OF_RECENT = 200
 """Outbox rows looked through for the newest events."""
 SHOWN_KINDS = frozenset({"intent", "outcome"})
@@ -55,10 +53,11 @@ class LiveTap:
 class SiteFeed:
     """The feed of one site."""
 
-    def __init__(self, database: Database, run: Run, site: SiteId) -> None:
-        """Take the database and how to run blocking calls."""
+    def __init__(self, database: Database, run: Run, outbox_feed: OutboxFeed, site: SiteId) -> None:
+        """Take the database, how to run blocking calls, and what follows the outbox."""
         self._database = database
         self._run = run
+        self._outbox_feed = outbox_feed
         self._site = site
 
     def recent(self, count: int) -> tuple[LiveTap, ...]:
@@ -70,23 +69,16 @@ class SiteFeed:
 
         return self._database.read(call)
 
-    def since(self, after_id: int) -> list[LiveTap]:
-        """Return the events after an id, at most one read's worth. Blocking."""
-
-        def call(session: ReadSession) -> list[LiveTap]:
-            rows = outbox.since(session, self._site, after_id // EVENTS_OF_ROW - 1)
-            return [event for event in self._told(session, rows) if event.id > after_id]
-
-        return self._database.read(call)
-
     async def subscribe(self, after_id: int) -> AsyncIterator[LiveTap]:
         """Yield every event after `after_id`, then new ones as they come, until closed."""
-        last = after_id
-        while True:
-            for event in await self._run(self.since, last):
-                last = event.id
-                yield event
-            await asyncio.sleep(POLL_SECONDS)
+        after_row = max(0, after_id // EVENTS_OF_ROW - 1)
+        async for row in self._outbox_feed.follow(self._site, after_row, [EVENT_TOPIC]):
+            for event in await self._run(self._tell, row):
+                if event.id > after_id:
+                    yield event
+
+    def _tell(self, row: OutboxEvent) -> list[LiveTap]:
+        return self._database.read(lambda session: self._told(session, [row]))
 
     def _told(self, session: ReadSession, rows: Sequence[OutboxEvent]) -> list[LiveTap]:
         found = list(_events(rows))

@@ -1,0 +1,84 @@
+"""The demo's result: what the server stored beside what the devices were seen to do, and whether the two agree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from server.database import ReadSession
+from server.demo import repository
+from server.demo.site import DemoSite
+from server.demo.story import TILLS
+from server.demo.tally import percentile
+from server.ledger.invariants import all_invariants
+
+
+def report(site: DemoSite) -> dict[str, Any]:
+    """Return counts and invariants; to be called when the journals are drained."""
+
+    def call(session: ReadSession) -> dict[str, Any]:
+        stored = repository.counts(session, site.site_id)
+        charged = repository.charges(session, site.site_id)
+        broken = {
+            name: [f"{violation.subject}: {violation.detail}" for violation in found]
+            for name, found in all_invariants(session, site.site_id, drained=True).items()
+        }
+        return {
+            "seed": site.seed,
+            "taps": stored,
+            "reasons": repository.reasons(session, site.site_id),
+            "charges": charged,
+            "aside": repository.aside(session, site.site_id),
+            "seen_by_devices": seen(site),
+            "answer_ms": answers(site),
+            "restarts": {child.name: child.restarts for child in site.children.values()},
+            "invariants": {name: not found for name, found in broken.items()} | witnessed(site, stored, charged),
+            "violations": {name: found[:10] for name, found in broken.items() if found},
+        }
+
+    return site.database.read(call, stable=True)
+
+
+def seen(site: DemoSite) -> dict[str, int]:
+    """Return what the devices counted themselves."""
+    tally = site.tally
+    return {
+        "cards_presented": tally.presented.total(),
+        "cards_delivered": tally.delivered.total(),
+        "passages": tally.passages.total(),
+        "forced_passages": tally.forced.total(),
+        "pulses": tally.pulses.total(),
+        "stale_pulses": tally.stale_pulses,
+        "meals_confirmed": sum(tally.green[till] for till in TILLS),
+    }
+
+
+def answers(site: DemoSite) -> dict[str, dict[str, int]]:
+    """Return the times from card to lamp as the readers saw them, in ms."""
+    gates = [ms for reader, times in site.tally.answer_ms.items() if reader not in TILLS for ms in times]
+    tills = [ms for reader, times in site.tally.answer_ms.items() if reader in TILLS for ms in times]
+    return {
+        name: {
+            "count": len(times),
+            "p50": percentile(times, 50),
+            "p95": percentile(times, 95),
+            "max": max(times, default=0),
+        }
+        for name, times in (("gates", gates), ("tills", tills))
+    }
+
+
+def witnessed(site: DemoSite, stored: dict[str, Any], charged: dict[str, int]) -> dict[str, bool]:
+    """Compare the books with the devices: nothing lost between the card and the ledger, nothing made up."""
+    devices = seen(site)
+    return {
+        "every_card_delivered_is_a_tap": devices["cards_delivered"] == stored["taps"],
+        "every_green_lamp_is_one_charge": devices["meals_confirmed"] == charged["in_force"],
+        "every_passage_is_recorded": devices["passages"] == stored["passages"],
+        "i08_no_stale_pulse": devices["stale_pulses"] == 0,
+        "nothing_quarantined": repository_quiet(site),
+    }
+
+
+def repository_quiet(site: DemoSite) -> bool:
+    """Tell whether no record waits for a person."""
+    return site.database.read(lambda session: repository.aside(session, site.site_id))["quarantined"] == 0

@@ -1,0 +1,71 @@
+"""The SQL of the demo's report: counts of everything that happened, and how long the server took."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import text
+
+from cardcore.ids import SiteId
+from server.database import ReadSession
+
+
+def counts(session: ReadSession, site: SiteId) -> dict[str, Any]:
+    """Return what the server stored, as plain numbers."""
+    row = session.execute(
+        text(
+            "select count(*) filter (where kind = 'intent') as taps,"
+            " count(*) filter (where kind = 'intent' and live) as taps_live,"
+            " count(*) filter (where kind = 'intent' and not live) as taps_late,"
+            " count(*) filter (where kind = 'outcome' and offline) as decided_offline,"
+            " count(*) filter (where kind = 'outcome' and offline and outcome = 'served') as meals_offline,"
+            " count(*) filter (where outcome = 'passed') as passages,"
+            " count(*) filter (where outcome = 'not_used') as not_used,"
+            " count(*) filter (where outcome = 'served') as served,"
+            " count(*) filter (where kind = 'event') as device_events"
+            " from record where site_id = :site"
+        ),
+        {"site": site},
+    ).one()
+    return dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+
+
+def reasons(session: ReadSession, site: SiteId) -> dict[str, int]:
+    """Return how many taps ended with each reason, as the device acted."""
+    rows = session.execute(
+        text(
+            "select reason, count(*) from record where site_id = :site and kind = 'outcome'"
+            " group by reason order by count(*) desc, reason"
+        ),
+        {"site": site},
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def charges(session: ReadSession, site: SiteId) -> dict[str, int]:
+    """Return charges in force with their sum, and how many were reversed."""
+    row = session.execute(
+        text(
+            "with last as (select distinct on (device_id, epoch, seq) revision, amount_fen, offline from charge"
+            " where site_id = :site order by device_id, epoch, seq, revision desc)"
+            " select count(*) filter (where revision % 2 = 0), coalesce(sum(amount_fen) filter"
+            " (where revision % 2 = 0), 0), count(*) filter (where revision % 2 = 1),"
+            " count(*) filter (where revision % 2 = 0 and offline) from last"
+        ),
+        {"site": site},
+    ).one()
+    return {"in_force": row[0], "fen": int(row[1]), "reversed": row[2], "in_force_offline": row[3]}
+
+
+def aside(session: ReadSession, site: SiteId) -> dict[str, int]:
+    """Return how many records wait for a person, and the open findings by kind."""
+    waiting = session.execute(
+        text("select count(*) from quarantine where site_id = :site and closed_at is null"), {"site": site}
+    ).scalar_one()
+    rows = session.execute(
+        text(
+            "select kind, count(*) from finding where site_id = :site and closed_at is null group by kind order by kind"
+        ),
+        {"site": site},
+    )
+    return {"quarantined": waiting, **{f"finding_{row[0]}": row[1] for row in rows}}

@@ -1,0 +1,58 @@
+"""Brings the bus's hints to the links: policy has moved, a device was revoked. Missed hints are read from the truth."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import psycopg
+import structlog
+
+from cardcore.ids import DeviceId, SiteId
+from server.bus.protocol import MISSED, Bus, BusMessage
+from server.database import DatabaseUnavailableError
+from server.devices.service import DEVICE_TOPIC
+from server.link.directory import Directory
+from server.link.ports import Devices, Run
+
+POLICY_TOPIC = "policy"
+
+log = structlog.get_logger(__name__)
+
+
+class Listener:
+    """Listens for as long as the process serves."""
+
+    def __init__(self, bus: Bus, directory: Directory, devices: Devices, run: Run) -> None:
+        """Take the parts."""
+        self._bus = bus
+        self._directory = directory
+        self._devices = devices
+        self._run = run
+
+    async def serve(self) -> None:
+        """Forward hints until cancelled."""
+        with self._bus.subscribe(POLICY_TOPIC, DEVICE_TOPIC) as hints:
+            async for message in hints:
+                try:
+                    await self._heard(message)
+                except (psycopg.Error, DatabaseUnavailableError) as error:
+                    log.warning("hint_not_followed", topic=message.topic, error=repr(error)[:200])
+
+    async def _heard(self, message: BusMessage) -> None:
+        if message == MISSED:
+            for device in self._directory.connected:
+                await self._check(device)
+            return
+        if message.topic == POLICY_TOPIC:
+            self._directory.policy_moved(SiteId(UUID(message.payload["site"])))
+            return
+        event = message.payload["payload"]
+        if event.get("change") == "revoked":
+            await self._directory.revoke(DeviceId(UUID(event["device"])))
+
+    async def _check(self, device: DeviceId) -> None:
+        known = await self._run(self._devices.known, device)
+        if known is None or known.link.revoked_at is not None:
+            await self._directory.revoke(device)
+        else:
+            self._directory.policy_moved(known.link.site)
