@@ -30,6 +30,9 @@ class SerialPort:
         except (OSError, ValueError, termios.error) as error:
             # serial.SerialException is an OSError; some drivers let termios.error through.
             raise PortGoneError(str(error)) from error
+        with suppress(OSError, ValueError, NotImplementedError):  # a pseudo terminal and some drivers have no such mode
+            # FTDI adapters hold received bytes back for 16 ms otherwise: two of them in every tap.
+            self._serial.set_low_latency_mode(True)
 
     def fileno(self) -> int:
         """Return the descriptor to select on."""

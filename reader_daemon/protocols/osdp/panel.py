@@ -231,8 +231,7 @@ class Panel:
 
     def _next_link(self, now_ms: int) -> ReaderLink | None:
         """Commands first, oldest first, but not for ever while a poll is overdue; then whoever waits longest."""
-        order = due = now_ms + 1
-        turn = now_ms + 1
+        order, due = 0, now_ms + 1
         commanded: ReaderLink | None = None
         waiting: ReaderLink | None = None
         for link in self._links:
@@ -242,10 +241,11 @@ class Panel:
                     commanded, order = link, link_order
                 continue
             turn_ms, due_ms = self._turn_ms(link), link.due_ms()
-            # The silent ones share one turn: among them it goes to the one that was tried longest ago.
-            if turn_ms is not None and due_ms is not None and (turn_ms, due_ms) < (turn, due):
-                waiting, turn, due = link, turn_ms, due_ms
-        overdue = waiting is not None and now_ms - turn >= POLL_INTERVAL_MS
+            # By due time, not by turn: a probe whose turn has come goes before polls, or a full bus would starve it,
+            # and among the silent it goes to the one that was tried longest ago.
+            if turn_ms is not None and turn_ms <= now_ms and due_ms is not None and due_ms < due:
+                waiting, due = link, due_ms
+        overdue = waiting is not None and now_ms - due >= POLL_INTERVAL_MS
         if commanded is not None and not (overdue and self._commands_in_a_row >= MAX_COMMANDS_IN_A_ROW):
             self._commands_in_a_row += 1
             return commanded

@@ -72,6 +72,11 @@ def test_a_good_frame_behind_a_false_beginning_is_found_when_the_gap_ends(noise:
     assert decode(RAW) in found
 
 
+def test_a_good_frame_inside_a_bad_one_is_found_at_once() -> None:
+    false_start = bytes((0x53, 5, 5 + len(RAW), 0, 4))
+    assert FrameSplitter().feed(false_start + RAW)[-1] == decode(RAW)
+
+
 def test_every_single_and_double_bit_error_is_noticed() -> None:
     bits = len(RAW) * 8
     value = int.from_bytes(RAW, "big")

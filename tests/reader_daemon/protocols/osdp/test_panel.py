@@ -77,6 +77,14 @@ def test_a_burst_of_taps_drains_in_order_by_immediate_polls() -> None:
     assert took_ms < 60 * 40
 
 
+def test_a_reader_with_endless_events_does_not_take_the_whole_line() -> None:
+    bus, reader = one_reader()
+    reader.events += [tap(number) for number in range(1_000)]
+    polls = len(bus.sent)
+    bus.run(1_000)
+    assert 50 <= len(bus.sent) - polls <= 80
+
+
 def test_malformed_and_formatted_cards_are_reported_and_the_reader_stays() -> None:
     bus, reader = one_reader()
     reader.events.append(replies.RawCard(0, 0, 40, b"\1\2\3\4"))

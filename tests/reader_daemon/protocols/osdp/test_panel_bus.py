@@ -49,6 +49,16 @@ def test_sixteen_readers_share_the_line_evenly() -> None:
     assert max(max(gaps_ms(reader, since)) for reader in bus.readers) <= 16 * 12
 
 
+def test_more_than_32_readers_are_all_in_use() -> None:
+    bus = VirtualBus([ScriptedReader(number + 1, KEYS[number]) for number in range(40)])
+    bus.run(10_000)
+    assert all(bus.is_usable(name) for name in names(bus))
+    for reader in bus.readers:
+        reader.events.append(CARD)
+    bus.run(2_000)
+    assert {card.reader for card in bus.all(CardRead)} == set(names(bus))
+
+
 def test_a_command_goes_before_the_polls_of_fifteen_others() -> None:
     bus = bus_of(16)
     submitted = bus.ms
@@ -112,6 +122,17 @@ def test_after_a_cut_of_the_whole_line_all_readers_are_usable_within_3_s(outage_
     bus.run(outage_ms)
     bus.line_up = True
     bus.run_until(lambda: all(bus.is_usable(name) for name in names(bus)), 3_000)
+
+
+@pytest.mark.parametrize("outage_ms", range(60_000, 64_000, 500))
+def test_dead_neighbours_do_not_keep_the_others_out_after_a_cut(outage_ms: int) -> None:
+    bus = bus_of(8)
+    bus.line_up = False
+    bus.run(outage_ms)
+    for dead in bus.readers[::2]:
+        dead.powered = False
+    bus.line_up = True
+    bus.run_until(lambda: all(bus.is_usable(name) for name in names(bus)[1::2]), 3_000)
 
 
 def test_a_lost_port_takes_all_readers_offline_and_ends_all_commands_at_once() -> None:
@@ -195,11 +216,11 @@ def test_memory_is_flat_over_many_taps() -> None:
             bus.sent.clear()
             reader.heard.clear()
 
-    taps(500)
+    taps(200)
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        taps(2_000)
+        taps(800)
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -17,7 +18,10 @@ from reader_daemon.messages import (
 from reader_daemon.protocols.osdp import commands, link, replies, timing
 from reader_daemon.protocols.osdp.codes import CommandCode, NakReason, ReplyCode
 from reader_daemon.protocols.osdp.frames import Frame
-from tests.reader_daemon.protocols.osdp.virtual_bus import VirtualBus, one_reader
+from reader_daemon.protocols.osdp.panel import Panel
+from reader_daemon.protocols.osdp.settings import ReaderSettings
+from reader_daemon.protocols.osdp.timing import Moment
+from tests.reader_daemon.protocols.osdp.virtual_bus import KEYS, VirtualBus, one_reader
 
 CARD = replies.RawCard(0, 1, 26, bytes.fromhex("01234580"))
 
@@ -107,6 +111,34 @@ def test_reads_stay_doubtful_until_the_readers_memory_was_seen_empty() -> None:
     assert all(card.possibly_stale for card in bus.all(CardRead))
 
 
+def test_reads_stay_doubtful_for_half_a_second_even_after_an_empty_poll() -> None:
+    bus, reader = one_reader()
+    bus.line_up = False
+    bus.run(20_000)
+    bus.line_up = True
+    bus.run_until(bus.is_usable, 3_000)
+    bus.run(200)
+    reader.events.append(tap(1))
+    bus.run(500)
+    reader.events.append(tap(2))
+    bus.run(100)
+    assert [card.possibly_stale for card in bus.all(CardRead)] == [True, False]
+
+
+def test_an_old_reply_of_the_same_reader_is_passed_over() -> None:
+    bus, _ = one_reader()
+    before = [b""]
+
+    def doubled(message: bytes) -> bytes:
+        old, before[0] = before[0], message
+        return old + message
+
+    bus.to_panel = doubled
+    bus.run(2_000)
+    assert bus.health().counters["sequence_errors"] > 20
+    assert set(bus.health().counters) == {"sequence_errors"}
+
+
 def test_digits_kept_over_a_gap_are_dropped() -> None:
     bus, reader = one_reader()
     bus.line_up = False
@@ -130,7 +162,10 @@ def test_busy_repeats_the_same_bytes_and_is_bounded() -> None:
     outs = [(ms, frame) for ms, frame in bus.sent if frame.code == CommandCode.OUT]
     assert len({frame.mac for _, frame in outs}) == 1
     assert outs[-1][0] - outs[0][0] < 1_000
-    bus.run(9_000)
+    bus.run(1_000)
+    restarts = [ms for ms, frame in bus.sent[-100:] if frame.sequence == 0]
+    assert restarts
+    bus.run(8_000)
     assert not bus.status().online
     reader.reply_frame = normal
     bus.run(3_000)
@@ -148,6 +183,58 @@ def test_nak_1_resends_and_never_leaves_crc() -> None:
     bus.run(3_000)
     assert bus.is_usable()
     assert all(frame.has_crc for _, frame in bus.sent)
+
+
+def test_a_stream_of_nak_1_does_not_make_the_panel_hammer() -> None:
+    bus, reader = one_reader()
+    wrong_check = replies.Nak(NakReason.CHECK_BYTES)
+    reader.reply_frame = lambda clear, _: replace(clear, code=wrong_check.code, data=replies.encode_data(wrong_check))
+    sent = len(bus.sent)
+    bus.run(1_500)
+    assert 5 <= len(bus.sent) - sent <= 15
+
+
+def test_a_reader_that_answers_in_clear_text_after_losing_its_session_is_asked_to_open_a_new_one() -> None:
+    bus, reader = one_reader()
+    normal = reader.reply_frame
+    reader.reply_frame = lambda clear, sealed: clear if sealed.is_secured else sealed
+    bus.run(60)
+    reader.reply_frame = normal
+    bus.run(400)
+    assert len(reader.executed(commands.Challenge)) == 2
+    assert bus.is_usable()
+    assert bus.alarms() == ["cleartext_reply"]
+
+
+@pytest.mark.parametrize("reason", [NakReason.SEQUENCE, NakReason.SECURITY_CONDITIONS])
+def test_an_authenticated_nak_about_the_conversation_restarts_it(reason: NakReason) -> None:
+    bus, reader = one_reader()
+    reader.events.append(replies.Nak(reason))
+    bus.run(500)
+    assert len(reader.executed(commands.Challenge)) == 2
+    assert bus.is_usable()
+
+
+def test_a_reply_under_way_when_its_time_is_up_is_waited_for() -> None:
+    bus, reader = one_reader()
+    original = bus._carry
+
+    def slow(message: bytes) -> None:
+        bus._carry = original  # type: ignore[method-assign]
+        reply = reader.receive(message, bus.ms)
+        bus._arriving += [(bus.ms + 198, reply[:9]), (bus.ms + 206, reply[9:])]
+
+    bus._carry = slow  # type: ignore[method-assign]
+    bus.run(500)
+    assert bus.health().counters == {}
+
+
+def test_two_characters_of_silence_come_before_a_message() -> None:
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    panel = Panel([ReaderSettings("r0", 5, KEYS[0])], 9_600, bytes, Moment(0, at))
+    assert panel.tick(Moment(0, at))
+    panel.feed(bytes.fromhex("5385140004450C0B0A020144332211010203857C"), Moment(40, at))
+    assert [bool(panel.tick(Moment(ms, at))) for ms in (40, 42, 43)] == [False, False, True]
 
 
 def test_checksum_frames_are_not_believed() -> None:
@@ -208,6 +295,7 @@ def test_the_session_is_renewed_when_it_is_old(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_process_that_stood_still_opens_a_new_session_before_it_does_anything() -> None:
     bus, reader = one_reader()
+    bus.run_until(lambda: bus.panel._links[0].exchange is None, 100)
     number = bus.submit("r0", Pulse(0, 500))
     bus.ms += 3_600_000
     bus.run(3_000)

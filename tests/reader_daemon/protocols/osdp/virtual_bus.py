@@ -20,7 +20,7 @@ START = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
 BAUD = 115_200
 TURN_ROUND_MS = 2
 _RANDOM = Random(7)
-KEYS = tuple(_RANDOM.randbytes(16) for _ in range(40))
+KEYS = tuple(_RANDOM.randbytes(16) for _ in range(64))
 
 ALLOWED_IN_CLEAR = {CommandCode.ID, CommandCode.CAP, CommandCode.CHLNG, CommandCode.SCRYPT}
 
