@@ -31,7 +31,7 @@ def broken_revisions(session: Connection, site_id: UUID) -> Found:
 
 
 def unbooked_charges(session: Connection, site_id: UUID) -> Found:
-    """Find charge revisions whose transfers do not sum to their amount."""
+    """Find charge revisions whose transfers do not sum to their amount, and transfers of no charge."""
     return _run(session, _UNBOOKED_CHARGES, site_id)
 
 
@@ -91,6 +91,10 @@ _UNBOOKED_CHARGES = text("""
         and t.kind = case when c.revision % 2 = 1 then 'reversal' else 'charge' end
     where c.site_id = :site_id group by c.id
     having c.amount_fen <> coalesce(sum(t.amount_fen), 0)
+    union all
+    select t.id, null, 0, t.amount_fen from transfer t
+    where t.site_id = :site_id and t.kind in ('charge', 'reversal')
+        and not exists (select from charge c where c.id = t.charge_id)
     order by 1 limit :limit
 """)
 _IN_FORCE = """

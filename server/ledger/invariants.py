@@ -37,7 +37,7 @@ def inv_i02_balances_equal_postings(session: Session, site_id: SiteId) -> list[V
 def inv_i03_one_charge_per_tap(session: Session, site_id: SiteId) -> list[Violation]:
     """I3: the revisions of a tap's charge run 0, 1, 2 .. and each odd one reverses the one before, to the fen.
 
-    So at most the last one is in force. Each revision's transfers sum to its amount.
+    So at most the last one is in force. Each revision's transfers sum to its amount, and none is without a charge.
     """
     broken = _violations("i03", repository.broken_revisions(session, site_id))
     return broken + _violations("i03", repository.unbooked_charges(session, site_id))

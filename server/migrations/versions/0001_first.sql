@@ -357,6 +357,7 @@ create table record (
 );
 create index record_at on record (site_id, received_at);
 create index record_person on record (person_id, at) where person_id is not null;
+create index record_outcome on record (device_id, epoch, tap_seq) where kind = 'outcome';
 create table record_arrival (             -- a repeat is itself a write (reliability sheet, P7)
     id uuid primary key,
     device_id uuid not null,

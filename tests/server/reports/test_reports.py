@@ -1,0 +1,177 @@
+"""Lists and figures of a played noon, and the pages' services over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+
+import pytest
+
+from cardcore.ids import CardId, PersonId, SiteId, StaffId, TillId
+from cardcore.reasons import Reason
+from server.cards.service import CardChange
+from server.database import Database
+from server.ledger.service import trial_sums
+from server.policy import service as policy
+from server.reports import service as reports
+from server.reports.pages import CardPages, ChargePages, OverviewPages, PeoplePages, SitePages
+from server.reports.paging import MAX_PAGE, PAGE_ROWS, page_of
+from server.reports.rows import CardStatus, ChargeState
+from server.staff.passwords import Passwords
+from server.staff.roles import Role
+from server.staff.service import NewStaff, StaffRefusal, create_staff
+from tests.server.reports.lunch import Lunch
+
+DAY = date(2026, 3, 4)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    day: date
+    till_id: TillId | None = None
+    person_id: PersonId | None = None
+
+
+class Reasons(StrEnum):
+    """The pages' own enumeration of reasons to block."""
+
+    LOST = "lost"
+    SUSPENDED = "suspended"
+
+
+@pytest.fixture(scope="module")
+def lunch(module_database: Database) -> Iterator[Lunch]:
+    """One noon that the tests of this module only look at."""
+    played = Lunch(module_database)
+    played.play()
+    yield played
+    played.taps.close()
+
+
+@pytest.fixture
+def pages(lunch: Lunch) -> SitePages:
+    return SitePages(lunch.database, lunch.system, lunch.site)
+
+
+class TestFigures:
+    def test_of_the_day(self, pages: SitePages) -> None:
+        figures = OverviewPages(pages).figures(DAY)
+        assert (figures.taps, figures.passages, figures.refused, figures.offline) == (7, 2, 1, 1)
+        assert figures.refusals == {Reason.PRODUCT_NOT_FOR_GATE: 1}
+        assert [(hour.hour, hour.granted, hour.refused) for hour in figures.hours] == [(12, 3, 1), (13, 3, 0)]
+        assert (figures.charges, figures.charged) == (3, 1200 + 1000 + 1500)
+
+    def test_of_another_day_are_none(self, pages: SitePages) -> None:
+        figures = OverviewPages(pages).figures(date(2026, 3, 5))
+        assert (figures.taps, figures.charges, figures.charged, figures.hours) == (0, 0, 0, ())
+
+    def test_a_business_day_begins_at_four_local_time(self) -> None:
+        span = reports.business_span(DAY, 4 * 3600, "Asia/Shanghai")
+        assert span == (datetime(2026, 3, 3, 20, tzinfo=UTC), datetime(2026, 3, 4, 20, tzinfo=UTC))
+
+
+class TestCharges:
+    def test_are_listed_newest_first_one_a_tap(self, lunch: Lunch, pages: SitePages) -> None:
+        found = ChargePages(pages).search(Wanted(DAY), 1)
+        listed = sorted((row.state, row.amount, row.is_offline, row.till, row.meal) for row in found.page.rows)
+        assert listed == [
+            (ChargeState.AUTHORISED, 1500, False, "1号消费机", "午餐"),
+            (ChargeState.POSTED, 1000, True, "4号消费机", "午餐"),
+            (ChargeState.POSTED, 1200, False, "1号消费机", "午餐"),
+            (ChargeState.REVERSED, 1200, False, "1号消费机", "午餐"),
+        ]
+        assert [row.at for row in found.page.rows] == sorted((row.at for row in found.page.rows), reverse=True)
+        assert (found.sum_in_force, found.page.total) == (3_700, 4)
+        assert {row.card_masked for row in found.page.rows} == {"uid:…0000", "uid:…0002", "uid:…0003", "uid:…0005"}
+        stalls = lunch.database.read(lambda session: trial_sums(session, lunch.site))
+        assert stalls["stall", "main"] + stalls["stall", "noodles"] == found.sum_in_force
+
+    def test_are_filtered_by_till_and_person(self, lunch: Lunch, pages: SitePages) -> None:
+        charges = ChargePages(pages)
+        assert charges.search(Wanted(DAY, TillId("t04")), 1).sum_in_force == 1_000
+        person = lunch.seeded.holders[0].person
+        assert charges.search(Wanted(DAY, None, person), 1).sum_in_force == 1_200
+        assert charges.search(Wanted(date(2026, 3, 3)), 1).page.rows == ()
+
+    def test_tills_have_names(self, pages: SitePages) -> None:
+        assert ChargePages(pages).tills() == {f"t{n:02d}": f"{n}号消费机" for n in range(1, 5)}
+
+
+class TestPeople:
+    def test_a_profile_has_cards_and_purses_after_the_noon(self, lunch: Lunch, pages: SitePages) -> None:
+        holder = lunch.seeded.holders[0]
+        view = PeoplePages(pages).get(holder.person)
+        assert view is not None
+        assert [card.id for card in view.cards] == [holder.card]
+        assert sum(purse.balance for purse in view.purses) == holder.opening - 1200
+        assert PeoplePages(pages).get(PersonId(lunch.system.ids.uuid7())) is None
+
+    def test_all_are_listed(self, pages: SitePages) -> None:
+        found = PeoplePages(pages).search("", 1)
+        assert (found.total, found.has_next) == (6, False)
+        assert {row.category for row in found.rows} <= {"机关职工", "科创中心租户", "外包施工", "来宾"}
+
+
+class TestCards:
+    @pytest.fixture
+    def officer(self, lunch: Lunch) -> StaffId:
+        return self._staff(lunch, {Role.SECURITY_OFFICER})
+
+    def test_an_officer_blocks_and_unblocks_and_the_history_says_so(
+        self, lunch: Lunch, pages: SitePages, officer: StaffId
+    ) -> None:
+        cards, card = CardPages(pages), lunch.seeded.holders[4].card
+        assert cards.block(card, Reasons.LOST, officer) is CardChange.DONE
+        assert len(lunch.database.read(lambda session: policy.denied(session, lunch.site))) == 1
+        lunch.clock.advance(seconds=1)
+        assert cards.unblock(card, officer) is CardChange.DONE
+        view = cards.get(card)
+        assert view is not None
+        assert [(change.status, change.actor) for change in view.history] == [
+            (CardStatus.ISSUED, "Name"),
+            (CardStatus.LOST, "Name"),
+        ]
+        assert (view.card.status, view.schemes, view.card.number_masked) == (CardStatus.ISSUED, ("uid",), "…0005")
+
+    def test_who_may_not_does_not(self, lunch: Lunch, pages: SitePages) -> None:
+        cards, card = CardPages(pages), lunch.seeded.holders[4].card
+        cashier = self._staff(lunch, {Role.CASHIER})
+        assert cards.block(card, Reasons.SUSPENDED, cashier) is CardChange.NOT_ALLOWED
+        assert cards.unblock(card, cashier) is CardChange.NOT_ALLOWED
+        assert cards.block(card, Reasons.LOST, StaffId(card)) is CardChange.NOT_ALLOWED
+        assert cards.block(card, Reasons.LOST, cashier) is CardChange.DONE
+
+    def test_an_unknown_card(self, lunch: Lunch, pages: SitePages, officer: StaffId) -> None:
+        unknown = CardId(lunch.system.ids.uuid7())
+        assert CardPages(pages).get(unknown) is None
+        assert CardPages(pages).block(unknown, Reasons.LOST, officer) is CardChange.NOT_FOUND
+
+    def test_another_sites_card_is_unknown(self, lunch: Lunch, officer: StaffId) -> None:
+        other = SitePages(lunch.database, lunch.system, SiteId(lunch.system.ids.uuid7()))
+        card = lunch.seeded.holders[0].card
+        assert CardPages(other).get(card) is None
+        assert CardPages(other).block(card, Reasons.LOST, officer) is CardChange.NOT_ALLOWED
+
+    def _staff(self, lunch: Lunch, roles: set[Role]) -> StaffId:
+        passwords = Passwords(lunch.system.ids, memory_kib=8, time_cost=1)
+        new = NewStaff(f"user-{lunch.system.ids.uuid7()}", "Name", "correct horse battery", frozenset(roles))
+        created = lunch.database.write(
+            lambda session: create_staff(session, lunch.system, lunch.site, passwords, new, "test")
+        )
+        assert not isinstance(created, StaffRefusal)
+        return created
+
+
+class TestPaging:
+    def test_a_page_out_of_range_is_the_nearest(self) -> None:
+        asked: list[tuple[int, int]] = []
+
+        def find(limit: int, offset: int) -> list[int]:
+            asked.append((limit, offset))
+            return list(range(limit))
+
+        first, last = page_of(-5, find, lambda: None), page_of(10**9, find, lambda: None)
+        assert (first.number, last.number, len(first.rows), first.has_next) == (1, MAX_PAGE, PAGE_ROWS, True)
+        assert asked == [(PAGE_ROWS + 1, 0), (PAGE_ROWS + 1, (MAX_PAGE - 1) * PAGE_ROWS)]
