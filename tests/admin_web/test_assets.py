@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from admin_web.assets import MEDIA_TYPES, STATIC, asset_address, load_assets
+from tests.admin_web.template_source import ROOT, TEMPLATES
 
 VENDOR = STATIC / "vendor"
 FIRST_LOAD_LIMIT_BYTES = 300_000
@@ -32,6 +33,16 @@ def test_every_vendor_folder_keeps_its_licence() -> None:
     folders = [path for path in VENDOR.iterdir() if path.is_dir()]
     assert len(folders) >= 4
     assert all((folder / "LICENSE").is_file() for folder in folders)
+
+
+def test_the_sprite_has_the_icons_that_are_used_and_no_other() -> None:
+    there = set(re.findall(r'<symbol id="([^"]+)"', (VENDOR / "tabler-icons" / "sprite.svg").read_text()))
+    sources = (*TEMPLATES, ROOT / "places.py")
+    quoted = {name for path in sources for name in re.findall(r"""["']([a-z0-9-]+)["']""", path.read_text("utf-8"))}
+    asked = {name for path in TEMPLATES for name in re.findall(r"""icon\("([a-z0-9-]+)\"""", path.read_text("utf-8"))}
+    assert asked
+    assert asked <= there
+    assert there <= quoted
 
 
 def test_style_sheets_and_scripts_of_ours_load_nothing_from_elsewhere() -> None:
