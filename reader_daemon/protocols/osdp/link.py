@@ -18,14 +18,14 @@ from reader_daemon.protocols.osdp.frames import Frame, encode
 from reader_daemon.protocols.osdp.health import AlarmKind, Condition, Emit, InstallModeClosed, ReaderHealth
 from reader_daemon.protocols.osdp.keys import KeyRing
 from reader_daemon.protocols.osdp.opening import Opening, Phase
-from reader_daemon.protocols.osdp.replies import Ack, Nak, Reply, decode_reply
+from reader_daemon.protocols.osdp.replies import Ack, Busy, Nak, Reply, decode_reply
 from reader_daemon.protocols.osdp.reports import Reports
 from reader_daemon.protocols.osdp.settings import ReaderSettings
 from reader_daemon.protocols.osdp.timing import (
+    ANSWER_LIMIT_MS,
     BUSY_LIMIT_MS,
     BUSY_PAUSE_MS,
     HANDSHAKE_PAUSE_MS,
-    KEYSET_LIMIT_MS,
     MAX_REPOLLS,
     MAX_RESENDS_AT_ONCE,
     OFFLINE_MS,
@@ -65,6 +65,8 @@ class ReaderLink:
         self._answered_ms: int | None = None
         self._usable = False
         self._new_key: SetKey | None = None
+        if not self.keys.has_any:
+            self.condition.detail = "no key"
 
     # --- what the panel asks -----------------------------------------------------------------------------
 
@@ -200,11 +202,11 @@ class ReaderLink:
         else:
             command: Command
             if self._opening.phase is Phase.INSTALL or self._new_key is not None:
-                command, limit_ms = self._keyset(), KEYSET_LIMIT_MS
+                command, limit_ms = self._keyset(), ANSWER_LIMIT_MS
             elif self._opening.phase is not Phase.READY:
                 command = self._opening.session_command()
             elif waiting := self._queue.take():
-                command, limit_ms = waiting.command, waiting.deadline_ms - now.ms
+                command, limit_ms = waiting.command, min(waiting.deadline_ms - now.ms, ANSWER_LIMIT_MS)
             else:
                 command = Poll()
             clear = Frame(self.settings.address, False, self._sequence, command.code, encode_data(command))  # noqa: FBT003
@@ -364,8 +366,8 @@ class ReaderLink:
 
     def _take_ready(self, exchange: Exchange, reply: Reply | None, now: Moment) -> None:
         if exchange.waiting is not None:
-            refused = isinstance(reply, Nak)
-            self._queue.finish(exchange.waiting, CommandResult.REFUSED if refused else CommandResult.DONE)
+            self._queue.finish(exchange.waiting, _result_of(reply))
+        self.condition.detail = ""
         polled = exchange.code == Poll.code
         if reply is not None and not isinstance(reply, Ack | Nak):
             self._reports.deliver(reply, now)
@@ -383,3 +385,14 @@ class ReaderLink:
         self._usable = False
         self.condition.detail = why
         self._queue.expire_all()
+
+
+def _result_of(reply: Reply | None) -> CommandResult:
+    """Return what an authenticated answer says about the command it answers."""
+    match reply:
+        case None:
+            return CommandResult.UNKNOWN  # it does not fit its own code
+        case Nak() | Busy():
+            return CommandResult.REFUSED  # a busy reader under MAC will not take the same bytes again
+        case _:
+            return CommandResult.DONE

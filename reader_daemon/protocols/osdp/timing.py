@@ -48,8 +48,8 @@ STALE_WINDOW_MS = 500
 """At least this long after such a gap card reads are marked possibly stale."""
 PULSE_LIMIT_MS = 1_000
 """A relay pulse is never sent later than this after it was submitted, whatever its deadline says."""
-KEYSET_LIMIT_MS = 3_000
-"""A new key is offered to the reader for this long."""
+ANSWER_LIMIT_MS = 3_000
+"""A command, or a new key, is repeated at most this long, whatever its deadline says."""
 INSTALL_MODE_LIMIT_MS = 600_000
 """Install mode closes by itself after at most this long."""
 ALARM_REPEAT_MS = 60_000

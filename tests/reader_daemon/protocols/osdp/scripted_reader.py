@@ -68,6 +68,7 @@ class ScriptedReader:
     reply_frame: Callable[[Frame, Frame], Frame] = lambda _clear, sealed: sealed
     """Replace the outgoing frame; gets it before and after sealing."""
     answers_default_key: bool = False
+    drops_session_when_silent: bool = True
 
     def __post_init__(self) -> None:
         self._splitter = FrameSplitter()
@@ -89,7 +90,7 @@ class ScriptedReader:
         """Take bytes; return what goes on the line."""
         if not self.powered:
             return b""
-        if ms - self._last_ms >= SESSION_DROPPED_MS:
+        if self.drops_session_when_silent and ms - self._last_ms >= SESSION_DROPPED_MS:
             self._session = None
         if ms - self._received_ms >= GAP_IN_FRAME_MS:
             self._splitter.clear()

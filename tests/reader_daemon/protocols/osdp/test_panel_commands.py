@@ -71,6 +71,31 @@ def test_an_authenticated_nak_refuses_the_command_and_the_reader_stays(reason: N
     assert len(bus.all(ReaderStatus)) == 2
 
 
+@pytest.mark.parametrize(
+    ("reply", "result"),
+    [
+        (replies.Busy(), CommandResult.REFUSED),
+        (replies.Outputs(b"\1"), CommandResult.DONE),
+        (replies.OtherReply(0x50, b"\0"), CommandResult.UNKNOWN),
+    ],
+)
+def test_other_authenticated_answers_to_a_pulse(reply: replies.Reply, result: CommandResult) -> None:
+    bus, reader = one_reader()
+    reader.answer = lambda command, _: reply if isinstance(command, commands.SetOutputs) else None
+    number = bus.submit("r0", Pulse(0, 500))
+    bus.run(300)
+    assert bus.results(number) == [result]
+    assert bus.is_usable()
+
+
+def test_a_command_with_a_distant_deadline_is_given_up_after_3_s() -> None:
+    bus, _ = one_reader()
+    bus.line_up = False
+    number = bus.submit("r0", Show("hello"), within_ms=60_000)
+    bus.run(3_300)
+    assert bus.results(number) == [CommandResult.UNKNOWN]
+
+
 def test_a_full_queue_refuses() -> None:
     bus, _ = one_reader()
     bus.line_up = False

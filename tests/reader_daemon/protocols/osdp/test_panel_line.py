@@ -172,6 +172,15 @@ def test_busy_repeats_the_same_bytes_and_is_bounded() -> None:
     assert bus.is_usable()
 
 
+def test_busy_ends_a_command_before_its_own_limit_does() -> None:
+    bus, reader = one_reader()
+    bus.run_until(lambda: bus.panel._links[0].exchange is None, 100)
+    number = bus.submit("r0", Show("hello"), within_ms=60_000)
+    reader.reply_frame = lambda clear, _: Frame(clear.address, is_reply=True, sequence=0, code=ReplyCode.BUSY)
+    bus.run(2_200)
+    assert bus.results(number) == [CommandResult.UNKNOWN]
+
+
 def test_nak_1_resends_and_never_leaves_crc() -> None:
     bus, reader = one_reader()
     wrong_check = replies.Nak(NakReason.CHECK_BYTES)
@@ -295,6 +304,7 @@ def test_the_session_is_renewed_when_it_is_old(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_process_that_stood_still_opens_a_new_session_before_it_does_anything() -> None:
     bus, reader = one_reader()
+    reader.drops_session_when_silent = False
     bus.run_until(lambda: bus.panel._links[0].exchange is None, 100)
     number = bus.submit("r0", Pulse(0, 500))
     bus.ms += 3_600_000

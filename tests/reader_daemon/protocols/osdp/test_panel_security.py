@@ -54,6 +54,7 @@ def test_a_reader_answering_every_challenge_with_nak_stays_offline() -> None:
 def test_a_reader_without_a_key_is_left_alone() -> None:
     bus = never_online(ScriptedReader(5, None), ReaderSettings("r0", 5, None))
     assert bus.sent == []
+    assert bus.health().detail == "no key"
 
 
 def test_a_lying_pdcap_raises_an_alarm_and_changes_nothing() -> None:
