@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from cardcore.ids import CardId, ChargeId, DeviceId, PersonId, StaffId, TillId
+from cardcore.journal import OutcomeKind
 from cardcore.money import Fen
 from cardcore.reasons import Reason
 
@@ -33,6 +34,8 @@ class Permission(StrEnum):
     PEOPLE_READ = "people_read"
     CARDS_READ = "cards_read"
     CARDS_BLOCK = "cards_block"
+    CARDS_REPORT_LOST = "cards_report_lost"
+    """Blocks a card as lost and for no other reason."""
     CARDS_UNBLOCK = "cards_unblock"
     CHARGES_READ = "charges_read"
     DEVICES_READ = "devices_read"
@@ -282,14 +285,11 @@ class Direction(StrEnum):
     OUT = "out"
 
 
-class TapOutcome(StrEnum):
-    """What happened at the lane or the counter after the decision (design decision 5)."""
+class PlaceName(NamedTuple):
+    """A lane or till as people call it, in both languages."""
 
-    PASSED = "passed"
-    NOT_USED = "not_used"
-    SERVED = "served"
-    DECLINED = "declined"
-    CANCELLED = "cancelled"
+    en: str
+    zh: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,8 +301,7 @@ class LiveEvent:
     tap_id: UUID
     at: datetime
     reason: Reason
-    place: str
-    """Name of the lane or till."""
+    place: PlaceName
     direction: Direction | None
     """None at a till."""
     person_name: str | None
@@ -311,7 +310,7 @@ class LiveEvent:
     amount: Fen | None
     """What a till charged."""
     is_offline: bool
-    outcome: TapOutcome | None
+    outcome: OutcomeKind | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Response
 
 from admin_web.pages.searching import read_search
-from admin_web.rows import BlockReason, CardChange, CardStatus
+from admin_web.rows import BlockReason, CardChange, CardStatus, Permission
 from admin_web.visits import StaffVisit, Visit, read_form
 from cardcore.ids import CardId, StaffId
 
@@ -49,6 +49,8 @@ async def card_block(visit: StaffVisit, card_id: UUID) -> Response:
     chosen = (await read_form(visit.request)).get("reason", "")
     if chosen not in {reason.value for reason in BlockReason}:
         raise HTTPException(400)
+    if chosen not in _reasons(visit):
+        raise HTTPException(403)
     block = visit.web.services.cards.block
     change = await visit.web.services.run(block, CardId(card_id), BlockReason(chosen), _actor(visit))
     return await _card(visit, CardId(card_id), CHANGE_STATUS[change], change)
@@ -67,6 +69,13 @@ def _actor(visit: Visit) -> StaffId:
     return visit.session.staff.id
 
 
+def _reasons(visit: Visit) -> tuple[BlockReason, ...]:
+    """Return the reasons for which the visitor may block: some may only report a loss."""
+    if visit.may(Permission.CARDS_BLOCK):
+        return tuple(BlockReason)
+    return (BlockReason.LOST,) if visit.may(Permission.CARDS_REPORT_LOST) else ()
+
+
 async def _card(visit: Visit, card_id: CardId, status: int, change: CardChange | None) -> Response:
     view = await visit.web.services.run(visit.web.services.cards.get, card_id)
     if view is None:
@@ -77,7 +86,7 @@ async def _card(visit: Visit, card_id: CardId, status: int, change: CardChange |
         status,
         view=view,
         change=change,
-        reasons=tuple(BlockReason),
+        reasons=_reasons(visit),
         is_blockable=view.card.status in BLOCKABLE,
         is_unblockable=view.card.status in UNBLOCKABLE,
     )

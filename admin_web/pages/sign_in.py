@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import RedirectResponse
 
+from admin_web.formats import count_text
 from admin_web.i18n import Language
 from admin_web.paths import HOME, local_path
 from admin_web.places import home_of
@@ -49,11 +50,11 @@ async def sign_in(visit: AnyVisit) -> Response:
     services = visit.web.services
     address = visit.request.client.host if visit.request.client is not None else ""
     result = await services.run(services.sign_in.verify, login, password, address)
-    if result.outcome is SignInOutcome.THROTTLED:
-        answer = _form(visit, 429, after, login=login, failure="login.throttled")
+    if result.outcome == SignInOutcome.THROTTLED:
+        answer = _form(visit, 429, after, login=login, failure="login.throttled", wait_s=result.retry_after_s)
         answer.headers["Retry-After"] = str(result.retry_after_s)
         return answer
-    if result.outcome is SignInOutcome.REFUSED or result.staff is None:
+    if result.outcome != SignInOutcome.ACCEPTED or result.staff is None:
         return _form(visit, 401, after, login=login, failure="login.refused")
     if visit.token is not None:
         await services.run(services.sign_in.close_session, visit.token)
@@ -101,8 +102,17 @@ async def preferences(visit: AnyVisit) -> Response:
     return response
 
 
-def _form(visit: Visit, status: int, after: str, *, login: str = "", failure: str | None = None) -> Response:
+def _form(
+    visit: Visit, status: int, after: str, *, login: str = "", failure: str | None = None, wait_s: int = 0
+) -> Response:
     is_encrypted = cookie_name(visit.request) is not None
     return visit.web.renderer.page(
-        visit, "login.html", status, after=after, login=login, failure=failure, is_encrypted=is_encrypted
+        visit,
+        "login.html",
+        status,
+        after=after,
+        login=login,
+        failure=failure,
+        wait_minutes=count_text(-(-wait_s // 60)),
+        is_encrypted=is_encrypted,
     )

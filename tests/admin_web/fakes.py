@@ -117,7 +117,7 @@ class FakeSignIn:
     def verify(self, login: str, password: str, address: str) -> SignInResult:
         assert address
         if self.is_throttled:
-            return SignInResult(SignInOutcome.THROTTLED, retry_after_s=60)
+            return SignInResult(SignInOutcome.THROTTLED, retry_after_s=610)
         if (login, password) == (self.staff.login, PASSWORD):
             return SignInResult(SignInOutcome.ACCEPTED, self.staff)
         self.failures += 1

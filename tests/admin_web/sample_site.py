@@ -17,10 +17,11 @@ from admin_web.rows import (
     HourFigures,
     LiveEvent,
     PersonRow,
+    PlaceName,
     ReaderHealth,
-    TapOutcome,
 )
 from cardcore.ids import CardId, ChargeId, DeviceId, PersonId
+from cardcore.journal import OutcomeKind
 from cardcore.money import Fen
 from cardcore.reasons import Reason
 from tests.admin_web.fakes import (
@@ -43,7 +44,7 @@ def an_event(number: int, reason: Reason = Reason.GRANTED, **changes: object) ->
         tap_id=an_id(10_000 + number),
         at=NOW + timedelta(seconds=number),
         reason=reason,
-        place="3 号通道",
+        place=PlaceName("Lane 3", "3 号通道"),
         direction=Direction.IN,
         person_name="张伟",
         department="财政局",
@@ -122,10 +123,23 @@ def lunch_site() -> FakeSite:
         overview=FakeOverview(DayFigures(3_665, 3_402, 35, 1_118, Fen(312_480), hours, refusals)),
         live=FakeLive(
             [
-                an_event(1, outcome=TapOutcome.PASSED),
-                an_event(2, Reason.CHARGED, place="一号窗口", direction=None, amount=Fen(220), is_offline=True),
+                an_event(1, outcome=OutcomeKind.PASSED),
+                an_event(
+                    2,
+                    Reason.CHARGED,
+                    place=PlaceName("Till 1", "一号窗口"),
+                    direction=None,
+                    amount=Fen(220),
+                    is_offline=True,
+                ),
                 an_event(3, Reason.NO_ACCESS_NOW, person_name="刘洋", department="创新中心 · 云启科技有限公司"),
-                an_event(4, Reason.CARD_LOST, person_name="李娜", department="民政局", place="北广场 1 号通道"),
+                an_event(
+                    4,
+                    Reason.CARD_LOST,
+                    person_name="李娜",
+                    department="民政局",
+                    place=PlaceName("North square 1", "北广场 1 号通道"),
+                ),
                 an_event(5, Reason.CARD_UNKNOWN, person_name=None, department=None, direction=Direction.OUT),
             ]
         ),

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
-from admin_web.rows import TapOutcome
+from cardcore.journal import OutcomeKind
 from cardcore.reasons import Reason
 from tests.admin_web.browser_site import BrowserSite
 from tests.admin_web.fakes import PASSWORD, FakeSite, an_id
@@ -111,7 +111,7 @@ def test_a_live_row_arrives_and_its_outcome_replaces_it(desk: Desk, web: Browser
     expect(rows.first).to_contain_text("Alarm")
     expect(rows.first).to_contain_text("Card was reported lost")
     web.call(web.site.live.push(an_event(7)))
-    web.call(web.site.live.push(an_event(8, tap_id=an_id(10_006), outcome=TapOutcome.NOT_USED)))
+    web.call(web.site.live.push(an_event(8, tap_id=an_id(10_006), outcome=OutcomeKind.NOT_USED)))
     expect(rows.nth(1)).to_contain_text("Did not pass")
     expect(rows).to_have_count(7)
 

@@ -10,6 +10,7 @@ import pytest
 
 from admin_web import rows
 from admin_web.i18n import Language, choose_language, key_of, load_catalogue, reason_text
+from cardcore.journal import OutcomeKind
 from cardcore.reasons import Reason
 from tests.admin_web.template_source import FORMAT_KEYS, keys_asked_for
 
@@ -19,7 +20,7 @@ CATALOGUES = {language: load_catalogue(language) for language in Language}
 def labelled_keys() -> set[str]:
     """Return the keys of every enumeration whose members are shown by `label`."""
     kinds = [kind for kind in vars(rows).values() if isinstance(kind, type) and issubclass(kind, StrEnum)]
-    own = [kind for kind in kinds if kind.__module__ == rows.__name__]
+    own = [kind for kind in kinds if kind.__module__ in {rows.__name__, OutcomeKind.__module__}]
     shown = [kind for kind in own if kind not in (rows.Permission, rows.SignInOutcome)]
     return {key_of(member) for member in chain.from_iterable(shown)}
 

@@ -75,7 +75,7 @@ async def test_scripts_without_a_session_are_led_to_the_sign_in(visitor: httpx2.
 async def test_a_role_without_the_permission_is_refused(
     staff: httpx2.AsyncClient, site: FakeSite, route: APIRoute
 ) -> None:
-    site.sign_in.permissions = frozenset(Permission) - {PAGE_PERMISSIONS[route.name]}
+    site.sign_in.permissions = frozenset(Permission) - PAGE_PERMISSIONS[route.name]
     answer = await staff.request(
         method_of(route), path_of(route), data=form_of(site) if method_of(route) == "POST" else None
     )
@@ -198,3 +198,23 @@ async def test_a_fault_tells_nothing_but_a_reference(
 async def test_no_interface_description_is_published(staff: httpx2.AsyncClient) -> None:
     for path in ("/docs", "/redoc", "/openapi.json"):
         assert (await staff.get(path)).status_code == 404
+
+
+async def test_the_pages_work_behind_other_routes_of_one_application(pages: FastAPI, site: FakeSite) -> None:
+    whole = FastAPI()
+
+    @whole.get("/healthz")
+    async def healthz() -> str:
+        return "well"
+
+    whole.mount("/", pages)
+    token = site.sign_in.open_session(site.sign_in.staff.id)
+    transport = httpx2.ASGITransport(whole)
+    async with httpx2.AsyncClient(transport=transport, base_url=ADDRESS, cookies={"onecard": token}) as client:
+        assert (await client.get("/healthz")).json() == "well"
+        assert (await client.get("/devices")).status_code == 200
+        assert (await client.get("/static/app.css")).status_code == 200
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        answer = await client.post("/people", data=form_of(site, q="李娜"), headers=headers)
+        assert answer.status_code == 200
+        assert (await client.get("/nowhere")).status_code == 404

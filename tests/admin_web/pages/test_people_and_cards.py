@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from admin_web.rows import BlockReason, CardChange, CardStatus
+from admin_web.rows import BlockReason, CardChange, CardStatus, Permission
 from admin_web.visits import form_token
 from cardcore.ids import StaffId
 from tests.admin_web.fakes import FakeSite, an_id
@@ -125,3 +125,12 @@ async def test_only_what_can_be_done_is_offered(staff: httpx2.AsyncClient, site:
     assert ('data-opens="block"' in page) is (status is CardStatus.ISSUED)
     reversible = status in {CardStatus.LOST, CardStatus.SUSPENDED, CardStatus.DAMAGED}
     assert ('data-opens="unblock"' in page) is reversible
+
+
+async def test_who_may_only_report_a_loss_is_offered_nothing_else(staff: httpx2.AsyncClient, site: FakeSite) -> None:
+    site.sign_in.permissions = frozenset({Permission.CARDS_READ, Permission.CARDS_REPORT_LOST})
+    page = (await staff.get(CARD)).text
+    assert page.count('name="reason"') == 1
+    refused = await staff.post(CARD + "/block", data=form_of(site, reason="suspended"))
+    assert (refused.status_code, site.cards.calls) == (403, [])
+    assert (await staff.post(CARD + "/block", data=form_of(site, reason="lost"))).status_code == 200

@@ -48,7 +48,8 @@ async def test_every_failure_reads_alike(visitor: httpx2.AsyncClient, site: Fake
 async def test_too_many_tries_are_told_to_wait(visitor: httpx2.AsyncClient, site: FakeSite) -> None:
     site.sign_in.is_throttled = True
     answer = await visitor.post("/login", data=GOOD)
-    assert (answer.status_code, answer.headers["retry-after"]) == (429, "60")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "610")
+    assert "Try again in 11 min." in answer.text
     assert not site.sign_in.sessions
 
 
