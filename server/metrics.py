@@ -1,6 +1,7 @@
-"""Prometheus metrics: one object that the parts are given, with a registry of its own. Labels are few and never personal.
+"""Prometheus metrics: one object that the parts are given, with a registry of its own.
 
-Reasons are `cardcore.reasons`; a word that is none counts as `other`, so that no peer can grow the number of series.
+Labels are few and never personal. Reasons are `cardcore.reasons`; a word that is none counts as `other`, so that no
+peer can grow the number of series.
 """
 
 from __future__ import annotations

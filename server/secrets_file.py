@@ -92,7 +92,7 @@ def check_secrets_file(path: Path) -> None:
 
 def _create(path: Path, ids: IdSource) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{FILE_NAME}.{os.getpid()}")
+    fresh = path.with_name(f".{FILE_NAME}.{ids.random_bytes(8).hex()}")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(ids.random_bytes(SECRET_BYTES))
         file.flush()

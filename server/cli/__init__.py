@@ -1,0 +1,74 @@
+"""The command `onecard`: one module a command group, imported only when it is asked for.
+
+Exit codes: 0 done, 1 it did not go well, 2 used or set up wrongly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+COMMANDS = {
+    "serve": "run the server",
+    "migrate": "bring the database's schema to the newest version",
+    "doctor": "find what is wrong and say what to do",
+    "user": "add, list, disable staff; set passwords",
+    "device": "enrol, list, assign and revoke reader daemons",
+    "seed": "write the reference site into the database",
+}
+WITH_OWN_OPTIONS = {
+    "demo": ("server.demo", "run a whole site with virtual readers on this machine"),
+    "bench": ("server.bench", "measure this machine"),
+}
+"""Commands that read their own options."""
+
+DONE = 0
+NOT_WELL = 1
+USED_WRONGLY = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in WITH_OWN_OPTIONS:
+        return int(import_module(WITH_OWN_OPTIONS[words[0]][0]).main(words[1:]) or DONE)
+    arguments = _parser(words[0] if words else "").parse_args(words)
+    return _run(arguments)
+
+
+def _parser(wanted: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="onecard", description="One card for the gate and the canteen.")
+    parser.add_argument("--config", type=Path, help="a TOML file of settings; ONECARD_* variables stand above it")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (_, text) in WITH_OWN_OPTIONS.items():
+        commands.add_parser(name, help=text, add_help=False)
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        if wanted in {name, "--config"} or wanted.startswith("--config="):
+            import_module(f"server.cli.{name}").add_options(command)
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from server.database import DatabaseUnavailableError
+    from server.embedded import EmbeddedPostgresError
+    from server.logs import configure_logs
+    from server.secrets_file import SecretsFileError, WrongKeyError
+    from server.settings import SettingsError, load_settings
+
+    configure_logs("warning", "console")  # a server sets its own when its settings are read
+    try:
+        settings = load_settings(arguments.config)
+        return int(import_module(f"server.cli.{arguments.command}").run(arguments, settings))
+    except SettingsError as error:
+        for problem in error.problems:
+            print(f"onecard: {problem}", file=sys.stderr)
+        return USED_WRONGLY
+    except (DatabaseUnavailableError, EmbeddedPostgresError, SecretsFileError, WrongKeyError) as error:
+        print(f"onecard: {error}", file=sys.stderr)
+        return NOT_WELL
+    except KeyboardInterrupt:
+        return 130

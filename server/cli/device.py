@@ -1,0 +1,127 @@
+"""`onecard device`: one-time codes, the list, places and revocation of reader daemons."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from uuid import UUID
+
+from cardcore.ids import DeviceId, LaneId, SiteId, TillId
+from cardcore.journal import Purpose
+from server.access.service import assign_device
+from server.cli.opened import CLI_ACTOR, Opened, SiteChoiceError, opened
+from server.devices import repository, service
+from server.devices.models import CodeProblem
+from server.settings import Settings
+
+CODE_PROBLEMS = {
+    CodeProblem.SITE_UNKNOWN: "name a site with --site",
+    CodeProblem.NAME_UNUSABLE: "a device name has 1 to 63 small letters, digits and dashes, e.g. gate-north",
+    CodeProblem.NAME_IN_USE: "a device has this name: choose another, or first type onecard device revoke NAME",
+    CodeProblem.PURPOSES_MISSING: "name what the device is for: --purpose gate, --purpose till or both",
+}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the actions."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    code = actions.add_parser("code", help="make a one-time enrolment code, valid for 15 minutes")
+    code.add_argument("name", help="what to call the device, e.g. gate-north")
+    code.add_argument("--purpose", action="append", default=[], choices=[str(purpose) for purpose in Purpose])
+    listing = actions.add_parser("list", help="list devices and how they are")
+    listing.add_argument("--all", action="store_true", help="revoked ones too")
+    assign = actions.add_parser("assign", help="put a device in charge of lanes and tills")
+    assign.add_argument("device", help="name or id")
+    assign.add_argument("--lane", action="append", default=[])
+    assign.add_argument("--till", action="append", default=[])
+    revoke = actions.add_parser("revoke", help="refuse a device from now on; its link closes within a second")
+    revoke.add_argument("device", help="name or id")
+    parser.add_argument("--site", default="", help="the site's short name, where there are several")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Carry out one action."""
+    with opened(settings) as found:
+        try:
+            site = found.site(arguments.site)
+        except SiteChoiceError as error:
+            print(f"onecard: {error}", file=sys.stderr)
+            return 2
+        match arguments.action:
+            case "code":
+                return _code(arguments, found)
+            case "list":
+                return _list(arguments, found, site)
+            case "assign":
+                return _assign(arguments, found, site)
+            case _:
+                return _revoke(arguments, found, site)
+
+
+def _code(arguments: argparse.Namespace, found: Opened) -> int:
+    purposes = frozenset(Purpose(purpose) for purpose in arguments.purpose)
+    made = found.database.write(
+        lambda session: service.make_code(session, found.system, arguments.site, arguments.name, purposes, CLI_ACTOR)
+    )
+    if isinstance(made, CodeProblem):
+        print(f"onecard: {CODE_PROBLEMS[made]}", file=sys.stderr)
+        return 1
+    print(made.code)
+    print(
+        f"valid until {made.expires_at:%H:%M:%S} UTC, once, for {made.name}. On the reader box, type:", file=sys.stderr
+    )
+    print(f"  onecard-reader enrol --code {made.code}", file=sys.stderr)
+    return 0
+
+
+def _list(arguments: argparse.Namespace, found: Opened, site: SiteId) -> int:
+    now = found.system.clock.now()
+    devices = found.database.read(lambda session: repository.statuses(session, site, now, with_revoked=arguments.all))
+    for device in devices:
+        state = "connected" if device.is_connected else "silent" if device.state == "active" else str(device.state)
+        seen = f"{device.last_seen_at:%Y-%m-%d %H:%M:%S} UTC" if device.last_seen_at else "never"
+        purposes = ",".join(device.purposes)
+        print(f"{device.name:<24} {state:<10} {purposes:<10} seen {seen}  {device.id}  {device.problem}".rstrip())
+    if not devices:
+        print("onecard: no device is enrolled; type: onecard device code NAME --purpose gate", file=sys.stderr)
+    return 0
+
+
+def _assign(arguments: argparse.Namespace, found: Opened, site: SiteId) -> int:
+    device = _device(found, site, arguments.device)
+    if device is None:
+        return 1
+    places = ([LaneId(lane) for lane in arguments.lane], [TillId(till) for till in arguments.till])
+    missing = found.database.write(
+        lambda session: assign_device(session, found.system, site, device, places, CLI_ACTOR)
+    )
+    if missing:
+        print(f"onecard: there is no {', '.join(sorted(missing))} at this site", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _revoke(arguments: argparse.Namespace, found: Opened, site: SiteId) -> int:
+    device = _device(found, site, arguments.device)
+    if device is None:
+        return 1
+    done = found.database.write(lambda session: service.revoke(session, found.system, device, CLI_ACTOR))
+    print(f"onecard: {'revoked' if done else 'was revoked before'}: {device}")
+    return 0
+
+
+def _device(found: Opened, site: SiteId, named: str) -> DeviceId | None:
+    now = found.system.clock.now()
+    devices = found.database.read(lambda session: repository.statuses(session, site, now, with_revoked=True))
+    for device in devices:
+        if device.name == named or str(device.id) == _as_uuid(named):
+            return device.id
+    print(f"onecard: there is no device {named}; type: onecard device list --all", file=sys.stderr)
+    return None
+
+
+def _as_uuid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return ""

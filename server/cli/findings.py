@@ -1,0 +1,137 @@
+"""What the doctor can find, and what to do about it, in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Level(StrEnum):
+    """How bad a finding is; only trouble makes the exit code 1."""
+
+    FINE = "fine"
+    NOTE = "note"
+    TROUBLE = "trouble"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: a key of ADVICE, how it is, and the particulars."""
+
+    check: str
+    level: Level
+    detail: str = ""
+
+
+class CheckText(NamedTuple):
+    """A check in words: what it is about, and what to do when it is not fine."""
+
+    title_en: str
+    title_zh: str
+    do_en: str
+    do_zh: str
+
+
+ADVICE: Mapping[str, CheckText] = {
+    "settings": CheckText(
+        "settings",
+        "设置",
+        "Correct or remove these variables; they do nothing now.",
+        "请更正或删除这些变量，它们目前不起作用。",
+    ),
+    "secrets": CheckText(
+        "secret file", "密钥文件", "Do what it says before the server starts again.", "请按提示处理后再启动服务器。"
+    ),
+    "data_dir": CheckText(
+        "data folder", "数据目录", "Free space, or move ONECARD_DATA_DIR.", "请清理磁盘空间，或更改 ONECARD_DATA_DIR。"
+    ),
+    "database": CheckText(
+        "database",
+        "数据库",
+        "Start it (embedded: onecard serve; your own: see its service) and check ONECARD_DATABASE_URL. Gates and tills "
+        "decide alone meanwhile and lose nothing.",
+        "请启动数据库（内置：onecard serve；自建：检查其服务）并核对 ONECARD_DATABASE_URL。"
+        "期间闸机与消费机离线工作，数据不丢失。",
+    ),
+    "durability": CheckText(
+        "durability",
+        "持久性",
+        "Switch these on in postgresql.conf: a power cut could lose confirmed meals.",
+        "请在 postgresql.conf 中开启，否则断电可能丢失已确认的消费。",
+    ),
+    "schema": CheckText("schema", "数据库结构", "Type: onecard migrate", "请执行：onecard migrate"),
+    "append_only": CheckText(
+        "append-only tables",
+        "只追加表",
+        "Take these rights away from the role onecard_app.",
+        "请收回角色 onecard_app 的这些权限。",
+    ),
+    "server_key": CheckText(
+        "server key",
+        "服务器密钥",
+        "server.key is not the one of this database: restore the right file, or enrol every device again.",
+        "server.key 与数据库不匹配：请恢复正确的文件，或重新注册所有设备。",
+    ),
+    "redis": CheckText(
+        "Redis",
+        "Redis",
+        "Start Redis or correct ONECARD_REDIS_URL. Nothing is lost; other server processes hear of changes later.",
+        "请启动 Redis 或更正 ONECARD_REDIS_URL。数据不丢失，其他服务进程的更新会稍有延迟。",
+    ),
+    "clock": CheckText(
+        "clock",
+        "时钟",
+        "Let chrony or systemd-timesyncd set both machines' clocks.",
+        "请用 chrony 或 systemd-timesyncd 校准两台机器的时钟。",
+    ),
+    "site": CheckText("site", "站点", "Make one: onecard seed", "请创建站点：onecard seed"),
+    "invariant": CheckText(
+        "books and journals",
+        "账目与日志",
+        "Stop top-ups and refunds, keep a backup of the database as it is, and look into these rows first.",
+        "请暂停充值和退款，备份当前数据库，并先核查这些记录。",
+    ),
+    "policy": CheckText(
+        "policy at the edge",
+        "下发策略",
+        "Publish it anew: change and save any lane, then look again.",
+        "请重新下发：修改并保存任一通道后再检查。",
+    ),
+    "device": CheckText(
+        "device",
+        "设备",
+        "Look at the box: power, network, `onecard-reader doctor`. Revoke it if it is gone: onecard device revoke NAME",
+        "请检查设备电源、网络并运行 onecard-reader doctor；若已丢失：onecard device revoke NAME",
+    ),
+    "journal": CheckText(
+        "device journal",
+        "设备日志",
+        "The device keeps taps that the server does not have: restore its link before its disk is replaced.",
+        "设备上有未上传的记录：更换磁盘前请先恢复连接。",
+    ),
+    "unconfirmed": CheckText(
+        "unconfirmed meals",
+        "未确认消费",
+        "Their devices have not said whether the meal was served: bring them online; a meal not served is reversed.",
+        "设备尚未上报是否出餐：请使其上线，未出餐的消费会自动冲正。",
+    ),
+    "cases": CheckText("open cases", "待处理事项", "A person must look at these.", "需要人工处理。"),
+    "outbox": CheckText(
+        "event pump", "事件泵", "Start a server process: onecard serve", "请启动服务进程：onecard serve"
+    ),
+}
+
+
+def as_line(finding: Finding, language: str) -> str:
+    """Return a finding as one or two lines of text; the level is a word, not a colour."""
+    texts = ADVICE[finding.check]
+    is_chinese = language.startswith("zh")
+    words = {Level.FINE: "正常", Level.NOTE: "注意", Level.TROUBLE: "故障"} if is_chinese else {}
+    level = words.get(finding.level, str(finding.level))
+    line = f"{level:<8} {texts.title_zh if is_chinese else texts.title_en}"
+    line += f": {finding.detail}" if finding.detail else ""
+    if finding.level is Level.FINE:
+        return line
+    return f"{line}\n         -> {texts.do_zh if is_chinese else texts.do_en}"
