@@ -37,3 +37,8 @@ class StoreThread:
 async def run_here(call: Callable[[], Result]) -> Result:
     """Run a call at once, for a simulator whose disk takes no real time."""
     return call()
+
+
+async def run_in_threads(call: Callable[[], Result]) -> Result:
+    """Run a call in a thread of its own, beside others: for stopping ports, which each take their time."""
+    return await asyncio.to_thread(call)

@@ -14,7 +14,7 @@ import structlog
 
 from cardcore.clock import to_millis
 from cardcore.wire.messages import Command, CommandDone, CommandKind, Health, TapDecision
-from reader_daemon.blocking import RunBlocking
+from reader_daemon.blocking import RunBlocking, run_in_threads
 from reader_daemon.clock_watch import ClockWatch
 from reader_daemon.desk import Desk
 from reader_daemon.device_watch import DeviceWatch, Happened
@@ -57,6 +57,7 @@ class Parts:
     notifier: Notifier
     software: str
     microseconds: Callable[[], int] = monotonic_us
+    run_beside: RunBlocking = run_in_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ class Daemon:
                 await task
 
     async def _end(self, ports: tuple[ReaderPort, ...], tasks: list[asyncio.Task[None]]) -> None:
-        await asyncio.gather(*(asyncio.to_thread(port.stop) for port in ports))
+        await asyncio.gather(*(self._parts.run_beside(port.stop) for port in ports))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
