@@ -136,7 +136,7 @@ class TestTopUp:
     ) -> None:
         wanted = [new_credit(system, account, 10 + n % 2) for n in range(20)]
         with ThreadPoolExecutor(4) as pool:
-            booked = list(pool.map(top_up, [*wanted, *wanted]))
+            booked = list(pool.map(top_up, [credit for credit in wanted for _ in range(4)]))
         assert sum(1 for one in booked if isinstance(one, Booked) and not one.repeated) == 20
         assert held(database, account)["cash"] == 210
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from cardcore.ids import CardId, CategoryId, CredentialKey, MealId, PersonId, Si
 from cardcore.money import Fen
 from cardcore.reasons import Reason
 from server.access import repository as access_rows
-from server.database import Database
+from server.database import Database, WriteSession
 from server.policy import repository, service
 from server.system import real_system
 
@@ -121,6 +122,23 @@ class TestRefresh:
         database.write(lambda session: session.exec_driver_sql("update policy_state set content_hash = 'x'"))
         found = database.read(lambda session: service.verify(session, site))
         assert found == ["the policy's count or content hash does not fit its items"]
+
+    def test_publishers_at_the_same_time_undo_nothing_of_each_other(self, database: Database) -> None:
+        site, system = new_site(database), real_system()
+
+        def put(number: int) -> None:
+            zone = {"id": f"z{number % 3}", "name_en": "", "name_zh": "", "low_assurance_allowed": number % 2 == 0}
+
+            def write(session: WriteSession) -> None:
+                access_rows.upsert_zones(session, site, [zone])
+                service.refresh(session, system, site, {"zone"})
+
+            database.write(write)
+
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(put, range(30)))
+        database.write(lambda session: service.refresh(session, system, site, {"site"}))
+        assert database.read(lambda session: service.verify(session, site)) == []
 
     def test_a_removed_item_reaches_a_daemon_as_an_empty_body(self, database: Database) -> None:
         site = new_site(database)
