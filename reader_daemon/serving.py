@@ -10,13 +10,15 @@ from reader_daemon.identity import Identity
 from reader_daemon.notify import Notifier
 from reader_daemon.ports import build_ports
 from reader_daemon.settings import Settings
-from reader_daemon.system import real_system
+from reader_daemon.system import System, real_system
 from reader_daemon.uplink.websocket import WebSocketConnector
 
 
-async def serve(settings: Settings, identity: Identity, stop: asyncio.Event, software: str) -> None:
-    """Serve until `stop`."""
-    system = real_system()
+async def serve(
+    settings: Settings, identity: Identity, stop: asyncio.Event, software: str, system: System | None = None
+) -> None:
+    """Serve until `stop`; `system` is the host's own by default."""
+    system = system or real_system()
     run_journal, run_policy = StoreThread(), StoreThread()
     parts = Parts(
         system=system,

@@ -78,6 +78,7 @@ class Challenge(Struct, frozen=True, tag_field="t", tag="challenge"):
     nonce: bytes
     wire_version: int
     site: str
+    """Empty where one server serves several sites; the server's key, pinned at enrolment, is what identifies it."""
     server_time_ms: int
 
 

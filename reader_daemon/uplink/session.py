@@ -131,7 +131,7 @@ class LinkSession:
         match message:
             case Goodbye():
                 return self._goodbye(message)
-            case Challenge() if message.site != around.identity.site:
+            case Challenge() if message.site not in {"", around.identity.site}:
                 return self.end(
                     f"the server is site {message.site}, this device is of {around.identity.site}; "
                     "check the server's address, or enrol anew",

@@ -13,14 +13,19 @@ from typing import Any
 
 from cardcore.money import Fen, yuan_text
 from server.demo.report import report
-from server.demo.shifted import shift_to_demo_start
-from server.demo.site import LOGIN, DemoError, DemoSite
+from server.demo.shifted import shift_to_before_lunch
+from server.demo.site import LOGIN, DemoError, DemoSite, empty_folder
 from server.demo.story import TILLS, Story
+from server.logs import configure_logs
 from server.system import SystemClock
 
 DEFAULT_MORNING_TAPS = 120
 DEFAULT_LUNCH_TAPS = 160
 MAX_TAPS = 3_000
+START_SECONDS = 12
+"""About how long the site takes to come up."""
+MORNING_MS_A_TAP = 450
+"""About how long six lanes take for one person; lunch is set to begin when the morning is over."""
 
 
 def main(argv: list[str]) -> int:
@@ -51,8 +56,13 @@ async def _run(arguments: argparse.Namespace) -> int:
         if not 12 <= getattr(arguments, name) <= MAX_TAPS:  # noqa: PLR2004 - every mishap needs its turn
             msg = f"--{name.replace('_', '-')} must be from 12 to {MAX_TAPS}"
             raise DemoError(msg)
-    site = DemoSite(arguments.data.absolute(), arguments.seed, shift_to_demo_start(SystemClock()), _say)
+    lead_seconds = START_SECONDS + arguments.morning_taps * MORNING_MS_A_TAP // 1000
+    shift = shift_to_before_lunch(SystemClock(), lead_seconds)
+    folder = arguments.data.absolute()
+    empty_folder(folder)
+    site = DemoSite(folder, arguments.seed, shift, _say)
     stopped = asyncio.Event()
+    configure_logs("info", "json", (folder / "demo.log").open("a"))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     try:
@@ -116,7 +126,7 @@ async def _progress(site: DemoSite, story: Story) -> None:
 
 def _tell(result: dict[str, Any]) -> bool:
     taps, charges, answers = result["taps"], result["charges"], result["answer_ms"]
-    _say(f"taps {taps['taps']}, of them decided offline {taps['decided_offline']}; passages {taps['passages']}")
+    _say(f"taps {taps['taps']}, of them decided at the edge {taps['decided_offline']}; passages {taps['passages']}")
     _say(f"charges {charges['in_force']}, {yuan_text(Fen(charges['fen']))} yuan; reversed {charges['reversed']}")
     for place, times in answers.items():
         _say(f"{place}: card to lamp p50 {times['p50']} ms, p95 {times['p95']} ms")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from cardcore.reasons import Reason
 from server.database import ReadSession
 from server.demo import repository
 from server.demo.site import DemoSite
-from server.demo.story import TILLS
+from server.demo.story import CUT_LANES, IN_LANES, OUT_LANES, TILLS
 from server.demo.tally import percentile
 from server.ledger.invariants import all_invariants
 
@@ -31,7 +32,7 @@ def report(site: DemoSite) -> dict[str, Any]:
             "seen_by_devices": seen(site),
             "answer_ms": answers(site),
             "restarts": {child.name: child.restarts for child in site.children.values()},
-            "invariants": {name: not found for name, found in broken.items()} | witnessed(site, stored, charged),
+            "invariants": {name: not found for name, found in broken.items()} | witnessed(site, session, charged),
             "violations": {name: found[:10] for name, found in broken.items() if found},
         }
 
@@ -67,18 +68,27 @@ def answers(site: DemoSite) -> dict[str, dict[str, int]]:
     }
 
 
-def witnessed(site: DemoSite, stored: dict[str, Any], charged: dict[str, int]) -> dict[str, bool]:
-    """Compare the books with the devices: nothing lost between the card and the ledger, nothing made up."""
-    devices = seen(site)
+def witnessed(site: DemoSite, session: ReadSession, charged: dict[str, int]) -> dict[str, bool]:
+    """Compare the books with the devices: nothing lost between the card and the ledger, nothing made up.
+
+    Behind the line that the story cuts a reader may show a card, and an arm let somebody through, that nobody hears
+    of: the lanes there may have seen more than was recorded, never less.
+    """
+    tally, places = site.tally, repository.by_place(session, site.site_id)
+    watched = {reader for reader in (*IN_LANES, *OUT_LANES, *TILLS) if reader not in CUT_LANES}
     return {
-        "every_card_delivered_is_a_tap": devices["cards_delivered"] == stored["taps"],
-        "every_green_lamp_is_one_charge": devices["meals_confirmed"] == charged["in_force"],
-        "every_passage_is_recorded": devices["passages"] == stored["passages"],
-        "i08_no_stale_pulse": devices["stale_pulses"] == 0,
-        "nothing_quarantined": repository_quiet(site),
+        "every_card_delivered_is_a_tap": all(
+            tally.delivered[reader] == places.get(reader, (0, 0))[0] for reader in watched
+        ),
+        "every_passage_is_recorded": all(tally.passages[reader] == places.get(reader, (0, 0))[1] for reader in watched),
+        "nothing_recorded_that_was_not_seen": all(
+            tally.delivered[reader] >= taps and tally.passages[reader] >= passages
+            for reader, (taps, passages) in places.items()
+            if reader in CUT_LANES
+        ),
+        "every_green_lamp_is_one_charge": sum(tally.green[till] for till in TILLS) == charged["in_force"],
+        "i06_lost_card_was_refused": repository.reasons(session, site.site_id).get(Reason.CARD_LOST, 0) > 0,
+        "i08_no_stale_pulse": tally.stale_pulses == 0,
+        "tills_sold_while_the_server_was_away": charged["in_force_offline"] > 0,
+        "nothing_quarantined": repository.aside(session, site.site_id)["quarantined"] == 0,
     }
-
-
-def repository_quiet(site: DemoSite) -> bool:
-    """Tell whether no record waits for a person."""
-    return site.database.read(lambda session: repository.aside(session, site.site_id))["quarantined"] == 0

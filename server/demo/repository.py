@@ -30,6 +30,18 @@ def counts(session: ReadSession, site: SiteId) -> dict[str, Any]:
     return dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
 
 
+def by_place(session: ReadSession, site: SiteId) -> dict[str, tuple[int, int]]:
+    """Return taps and passages of each lane and till."""
+    rows = session.execute(
+        text(
+            "select place, count(*) filter (where kind = 'intent'), count(*) filter (where outcome = 'passed')"
+            " from record where site_id = :site group by place order by place"
+        ),
+        {"site": site},
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
 def reasons(session: ReadSession, site: SiteId) -> dict[str, int]:
     """Return how many taps ended with each reason, as the device acted."""
     rows = session.execute(

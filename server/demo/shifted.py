@@ -34,9 +34,9 @@ class ShiftedClock:
         return self._clock.monotonic_ms()
 
 
-def shift_to_demo_start(clock: Clock) -> timedelta:
-    """Return the shift in whole seconds that makes it `DEMO_START` now."""
-    return timedelta(seconds=int((DEMO_START - clock.now()).total_seconds()))
+def shift_to_before_lunch(clock: Clock, lead_seconds: int) -> timedelta:
+    """Return the shift in whole seconds after which lunch begins in `lead_seconds`."""
+    return timedelta(seconds=int((LUNCH_START - clock.now()).total_seconds()) - lead_seconds)
 
 
 def shifted_system(shift: timedelta) -> System:

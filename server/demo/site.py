@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from cardcore.clock import to_millis
 from cardcore.ids import DeviceId, LaneId, SiteId, TillId
 from cardcore.journal import Purpose
 from cardcore.wire.messages import Health
@@ -94,7 +95,6 @@ class DemoSite:
 
     async def start(self) -> None:
         """Bring everything up, from an empty folder to readers that answer."""
-        empty_folder(self.folder)
         self.say("starting PostgreSQL in the demo's own folder")
         address = await asyncio.to_thread(self.embedded.start)
         await asyncio.to_thread(migrate, address)
@@ -108,7 +108,7 @@ class DemoSite:
         await asyncio.to_thread(self._seed)
         self.port = free_port()
         self.say("starting the server, the devices and two reader daemons")
-        await self._child("plant", ["-m", "firmware_mocks", "plant", "--file", str(self.folder / "plant.json")], {})
+        await self._child("plant", ["-m", "firmware_mocks", "plant", str(self.folder / "plant.json")], {})
         await self._child(
             "server",
             ["-m", "server.demo.serve", str(int(self.shift.total_seconds()))],
@@ -153,7 +153,8 @@ class DemoSite:
 
     async def drained(self) -> None:
         """Wait until every daemon is connected and the server has all its records."""
-        await self._until(self._all_drained, "the daemons to hand in their records")
+        since_ms = to_millis(self.system.clock.now())
+        await self._until(lambda: self._all_drained(since_ms), "the daemons to hand in their records")
 
     def seconds_until_lunch(self) -> float:
         """Return how long it is until the seeded lunch period begins; negative when it has."""
@@ -186,10 +187,10 @@ class DemoSite:
         settings = folder / "reader.toml"
         settings.write_text(daemon_settings(self.folder, name, self.port, readers))
         code = await asyncio.to_thread(self._code, name, purpose)
-        await self._tool("reader_daemon", "--settings", str(settings), "enrol", "--code", code)
+        await self._tool("reader_daemon", "--config", str(settings), "enrol", code)
         await asyncio.to_thread(self._assign, name, purpose, readers)
         shift = str(int(self.shift.total_seconds()))
-        await self._child(name, ["-m", "reader_daemon.demonstration", shift, "--settings", str(settings), "run"], {})
+        await self._child(name, ["-m", "reader_daemon.demonstration", shift, "--config", str(settings)], {})
 
     def _code(self, name: str, purpose: Purpose) -> str:
         made = self.database.write(
@@ -259,10 +260,11 @@ class DemoSite:
         }
         return expected <= online
 
-    def _all_drained(self) -> bool:
+    def _all_drained(self, since_ms: int) -> bool:
+        """Believe only reports made after `since_ms`: an older one may be from before an outage."""
         healths = self.healths()
         return len(healths) == len(DAEMONS) and all(
-            health is not None and health.pending == 0 for health in healths.values()
+            health is not None and health.at_ms > since_ms and health.pending == 0 for health in healths.values()
         )
 
 

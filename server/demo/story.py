@@ -19,8 +19,12 @@ OUT_LANES = ("g07", "g08", "g09", "g10")
 TILLS = ("t01", "t02", "t03", "t04")
 TURN_SECONDS = 9.0
 """Longer than an open window: who has no answer by then is the next one's problem."""
+STEP_UP_SECONDS = 0.8
+"""Until the next person has stepped up: an arm needs its time to close, a tray to be moved."""
 OUTAGE_SECONDS = 6.0
 LINE_CUT_SECONDS = 4.0
+CUT_BUS, CUT_LANES = "gate3", ("g05", "g06")
+"""What happens behind a cut line cannot be seen: these lanes are counted apart."""
 STRANGERS_FROM = 3_837
 """Card indices from here were never issued."""
 
@@ -71,7 +75,7 @@ class Story:
         queue = iter(turns)
         await asyncio.gather(
             *(self._lane(lane, queue) for lane in IN_LANES),
-            self._after(taps // 4, self._cut_line("gate3")),
+            self._after(taps // 4, self._cut_line(CUT_BUS)),
             self._after(taps // 2, self._force("g08")),
         )
 
@@ -124,7 +128,7 @@ class Story:
             if not is_lane or self.tally.green[reader] == green or self.tally.passages[reader] > passed:
                 break
         self.done += 1
-        await asyncio.sleep(0.3)  # the next one steps up
+        await asyncio.sleep(STEP_UP_SECONDS)
 
     async def _after(self, done: int, deed: Awaitable[None]) -> None:
         """Do something once so many people had their turn."""
