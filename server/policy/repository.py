@@ -76,7 +76,10 @@ def items_since(session: Connection, site_id: UUID, version: int) -> tuple[int, 
 
 
 def refused_cards(session: Connection, site_id: UUID) -> list[tuple[int, bytes]]:
-    """Return version and body of every card item whose card is not active."""
+    """Return version and body of every card item whose card is not active.
+
+    Looks for bytes, as bodies are written without spaces: reading JSON of 240,000 cards takes seconds.
+    """
     rows = session.execute(_REFUSED_CARDS, {"site_id": site_id})
     return [(version, bytes(body)) for version, body in rows]
 
@@ -120,7 +123,7 @@ _ITEMS_SINCE = text("""
 _REFUSED_CARDS = text("""
     select version, body from policy_item
     where site_id = :site_id and key like 'card/%' and body <> ''
-        and convert_from(body, 'UTF8')::jsonb ->> 'state' <> 'active'
+        and position(cast('"state":"active"' as bytea) in body) = 0
     order by key
 """)
 _INSERT_NOTICE = text("""
