@@ -78,6 +78,7 @@ class FakeServer:
         self.judge: Judge = grant_all
         self.silent_to_taps = False
         self.delay_ms = 0
+        self.upload_delay_ms = 0
         self.down = False
         self.new_epoch_wanted = False
         self.credit = 1_000
@@ -242,6 +243,7 @@ class FakeServer:
         signed = signing.upload_bytes(upload.epoch, last.seq, last.hash)
         assert signing.verified(self.device_key.public_key().public_bytes_raw(), upload.signature, signed)
         self.max_upload_bytes = max(self.max_upload_bytes, len(encode(upload)))
+        await asyncio.sleep(self.upload_delay_ms / 1000)
         statuses = tuple((record.seq, self._keep(upload.epoch, record)) for record in upload.records)
         await wire.send(encode(UploadAck(upload.epoch, self.mark(upload.epoch), statuses, self.credit)))
 

@@ -207,9 +207,11 @@ async def running(
     await asyncio.sleep(1)  # virtual: long enough for the link, the snapshot and Ready's margin
     if task.done():
         await task
-    yield Running(daemon, server, ports[0], clock)
-    stop.set()
-    await task
+    try:
+        yield Running(daemon, server, ports[0], clock)
+    finally:
+        stop.set()
+        await task
 
 
 def fresh_server(loop: VirtualLoop, **lane: object) -> FakeServer:

@@ -90,4 +90,12 @@ def run_virtual(main: Callable[[VirtualLoop], Coroutine[Any, Any, Result]]) -> R
     try:
         return loop.run_until_complete(main(loop))
     finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(_all_done(left))
         loop.close()
+
+
+async def _all_done(tasks: set[asyncio.Task[object]]) -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)
