@@ -21,6 +21,7 @@ from reader_daemon.protocols.osdp.frames import Frame
 from reader_daemon.protocols.osdp.panel import Panel
 from reader_daemon.protocols.osdp.settings import ReaderSettings
 from reader_daemon.protocols.osdp.timing import Moment
+from tests.reader_daemon.protocols.osdp.scripted_reader import ScriptedReader
 from tests.reader_daemon.protocols.osdp.virtual_bus import KEYS, VirtualBus, one_reader
 
 CARD = replies.RawCard(0, 1, 26, bytes.fromhex("01234580"))
@@ -98,6 +99,16 @@ def test_usable_within_3_s_after_any_outage(outage_ms: int) -> None:
     bus.run(200)
     assert not bus.all(CardRead)[-1].possibly_stale
     assert bus.ms - back < 6_000
+
+
+def test_what_a_reader_kept_from_before_the_daemon_started_is_doubtful() -> None:
+    reader = ScriptedReader(5, KEYS[0])
+    reader.events.append(tap(1))
+    bus = VirtualBus([reader])
+    bus.run(1_000)
+    reader.events.append(tap(2))
+    bus.run(100)
+    assert [card.possibly_stale for card in bus.all(CardRead)] == [True, False]
 
 
 def test_reads_stay_doubtful_until_the_readers_memory_was_seen_empty() -> None:

@@ -237,6 +237,12 @@ def test_a_device_exchanged_while_the_daemon_runs_is_noticed_without_enrolment()
     assert bus.health().detail == "identity changed"
 
 
+def test_a_foreign_device_without_the_key_is_named_as_one() -> None:
+    reader = ScriptedReader(5, KEYS[9], identity=replace(IDENTITY, serial=1))
+    bus = never_online(reader, ReaderSettings("r0", 5, KEYS[0], expected_identity=IDENTITY))
+    assert set(bus.alarms()) == {"identity_changed", "wrong_key"}
+
+
 def test_new_firmware_of_the_same_device_is_no_alarm() -> None:
     reader = ScriptedReader(5, KEYS[0], identity=replace(IDENTITY, firmware=(9, 9, 9), version=7))
     bus = VirtualBus([reader], [ReaderSettings("r0", 5, KEYS[0], expected_identity=IDENTITY)])
@@ -295,6 +301,7 @@ def test_a_clear_text_ack_to_keyset_is_not_believed_but_leads_to_a_handshake() -
     bus.panel.roll_key("r0", KEYS[1])
     bus.run(500)
     assert bus.all(KeyRolled) == [KeyRolled("r0", promoted=True)]
+    assert bus.alarms() == []  # real readers do answer so
 
 
 def test_a_pending_key_from_before_a_restart_is_tried_first() -> None:
