@@ -153,12 +153,15 @@ class Cluster:
         raise EmbeddedPostgresError(msg)
 
     def _forget_stranger(self) -> None:
-        """Remove the pid file of a postmaster that died when its number now belongs to some other process.
+        """Remove the lock files of a postmaster that died but whose number is still, or again, taken.
 
-        PostgreSQL would refuse to start. Its own check stays in force while any process of the old cluster lives.
+        PostgreSQL only asks whether a process of that number exists: a stranger that got it, or the dead one itself as
+        long as nobody has collected it (a container's first process may never do so). Its check stays in force while
+        any process of the old cluster lives.
         """
-        if (self.folder / "postmaster.pid").exists() and not self.processes():
+        if not self.processes():
             (self.folder / "postmaster.pid").unlink(missing_ok=True)
+            (self._sockets / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
 
     def _prepare_sockets(self) -> None:
         if self._sockets == self.folder:

@@ -125,9 +125,12 @@ def test_a_pid_file_whose_number_belongs_to_a_stranger_does_not_block_the_start(
     with embedded_postgres(data_dir):
         pid_file = Cluster(data_dir).folder / "postmaster.pid"
         lines = pid_file.read_text().splitlines()
+        lock_file = pid_file.with_name(".s.PGSQL.5432.lock")
+        lock_lines = lock_file.read_text().splitlines()
     stranger = subprocess.Popen(["sleep", "600"], user=pid_file.parent.stat().st_uid)
     try:
         pid_file.write_text("\n".join([str(stranger.pid), *lines[1:]]) + "\n")
+        lock_file.write_text("\n".join([str(stranger.pid), *lock_lines[1:]]) + "\n")
         with embedded_postgres(data_dir) as url:
             assert answer(url, "select 1") == 1
     finally:

@@ -28,7 +28,7 @@ def test_one_event_is_one_line_and_holds_no_secret(log_format: str) -> None:
     out = io.StringIO()
     configure_logs("info", log_format, out)
     try:
-        raise LookupError("a\nb")  # noqa: EM101, TRY301 - only to be logged
+        raise LookupError("a\nb")  # noqa: EM101, TRY003, TRY301 - only to be logged
     except LookupError:
         structlog.get_logger().exception(
             "tap_decided",
