@@ -6,7 +6,7 @@ one price, and accounts hold enough money for the whole run (a few stay poor, to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -33,6 +33,7 @@ from server.bench import rig_repository
 from server.bench.daemon import DevicePlan
 from server.canteen import service as canteen
 from server.database import Database, WriteSession
+from server.devices import repository as device_rows
 from server.devices import service as devices
 from server.devices.models import EnrolledDevice, EnrolmentCode
 from server.ledger import repository as ledger_rows
@@ -176,3 +177,21 @@ def enrol_device(
     epoch = int.from_bytes(system.ids.random_bytes(7), "big") | 1
     raw = private.private_bytes_raw().hex()
     return DevicePlan(str(enrolled.device), raw, record_key.hex(), epoch, version, places)
+
+
+def enrolment_code(
+    database: Database, system: System, site_slug: str, name: str
+) -> tuple[str, Callable[[list[str]], None]]:
+    """Make a code for a gate daemon that enrols itself, and return it with what assigns it lanes afterwards."""
+    purposes = frozenset({Purpose.GATE})
+    made = database.write(lambda session: devices.make_code(session, system, site_slug, name, purposes, ACTOR))
+    assert isinstance(made, EnrolmentCode), made
+
+    def call(session: WriteSession, lanes: list[str]) -> None:
+        site_id = access.find_site(session, site_slug)
+        assert site_id is not None
+        device = device_rows.active_device_named(session, site_id, name)
+        assert device is not None
+        access.assign_device(session, system, site_id, device, ([LaneId(lane) for lane in lanes], []), ACTOR)
+
+    return made.code, lambda lanes: database.write(lambda session: call(session, lanes))

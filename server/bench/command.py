@@ -68,7 +68,7 @@ def _measured(arguments: argparse.Namespace, lengths: Lengths, cases: list[str])
     with rig(arguments.dir, arguments.database_url) as stand:
         report = Report(_command(arguments), _machine(stand, load))
         cards: BenchCards | None = None
-        if set(cases) & {"frames", "charges", "gate"}:
+        if set(cases) & {"frames", "charges", "gate", "readers"}:
             _say("writing the reference site")
             cards = stand.reference_cards()
         if "frames" in cases:

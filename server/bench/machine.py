@@ -57,6 +57,12 @@ def load_average() -> str:
     return f"{os.getloadavg()[0]:.2f} in the last minute before the run"
 
 
+def processor_seconds(process: int) -> float:
+    """Return the processor time a process has used so far, all its threads, in seconds."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def memory_mib(process: int) -> tuple[float, float]:
     """Return resident memory of a process now and at its highest, MiB."""
     found = {}

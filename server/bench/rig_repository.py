@@ -73,6 +73,11 @@ def doubly_charged(session: ReadSession, site_id: SiteId) -> int:
     return int(session.execute(_DOUBLY, {"site": site_id}).scalar_one())
 
 
+def decided_offline(session: ReadSession, site_id: SiteId) -> int:
+    """Count the gate taps that a device decided by itself."""
+    return int(session.execute(_OFFLINE, {"site": site_id}).scalar_one())
+
+
 def _shown(connection: psycopg.Connection, name: str) -> str:
     row = connection.execute(sql.SQL("show {}").format(sql.Identifier(name))).fetchone()
     return "" if row is None else str(row[0])
@@ -82,6 +87,9 @@ _UNEQUAL = text("""
     select count(*) from purse u
     left join (select ledger_account_id, sum(amount_fen) as fen from posting group by 1) s on s.ledger_account_id = u.id
     where u.site_id = :site and u.balance_fen <> coalesce(s.fen, 0)
+""")
+_OFFLINE = text("""
+    select count(*) from record where site_id = :site and kind = 'outcome' and purpose = 'gate' and offline
 """)
 _DOUBLY = text("""
     select count(*) from (

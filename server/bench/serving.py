@@ -18,6 +18,8 @@ from fastapi import FastAPI
 from server.bench.bench_site import PRICE_FEN
 
 PEER_MODULE = "onecard_bench_peer"
+KEEP_ALIVE_SECONDS = 300
+"""While one side is measured the other's connections idle; they stay."""
 
 
 def load_peer(path: Path) -> ModuleType:
@@ -48,6 +50,7 @@ def _run(arguments: argparse.Namespace) -> None:
     config = uvicorn.Config(
         app, loop="uvloop", http="httptools", ws="websockets-sansio", access_log=False, log_level="warning",
         timeout_graceful_shutdown=2,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )  # fmt: skip
     with socket.socket(fileno=arguments.fd) as listening:
         uvicorn.Server(config).run(sockets=[listening])
