@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
+from admin_web.wiring import mount_pages
 from server.devices.api import enrolment_router
 from server.health import health_router
 from server.link.endpoint import PATH
@@ -32,6 +33,8 @@ def create_app(settings: Settings, system: System | None = None) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await parts.start()
         yield
+        if pages is not None:
+            await pages.state.web.live.close()
         await parts.stop()
 
     app = FastAPI(title="Onecard", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -44,4 +47,5 @@ def create_app(settings: Settings, system: System | None = None) -> FastAPI:
         await parts.link(socket)
 
     app.router.routes.append(WebSocketRoute(PATH, link))
+    pages = mount_pages(app, parts)
     return app

@@ -6,11 +6,13 @@ Each `*_rows` function returns all rows of a site in a fixed order: there are fe
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import Connection, RowMapping, TextClause, text
+
+from cardcore.ids import SiteId
 
 Rows = Sequence[RowMapping]
 NewRows = Iterable[Mapping[str, Any]]
@@ -20,6 +22,24 @@ def insert_site(session: Connection, row: Mapping[str, Any]) -> None:
     """Add a site with the heads of its policy and of its outbox."""
     session.execute(_INSERT_SITE, row)
     session.execute(_INSERT_OUTBOX_HEAD, {"site_id": row["id"]})
+
+
+class SiteName(NamedTuple):
+    """A site as pages head their page and turn their days."""
+
+    id: SiteId
+    name_en: str
+    name_zh: str
+    time_zone: str
+    day_starts_seconds: int
+
+
+def site_names(session: Connection) -> list[SiteName]:
+    """Return all sites, oldest first."""
+    rows = session.execute(
+        text("select id, name_en, name_zh, time_zone, day_starts_seconds from site order by created_at, id")
+    )
+    return [SiteName(SiteId(row[0]), *row[1:]) for row in rows]
 
 
 def site_rows(session: Connection, site_id: UUID) -> Rows:

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import uvicorn
 
+from cardcore.wire.messages import MAX_FRAME_BYTES
 from server.asgi import create_app
 from server.demo.shifted import shifted_system
 from server.logs import configure_logs
@@ -29,6 +30,8 @@ def main(argv: list[str]) -> int:
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=3,
+        ws_max_size=MAX_FRAME_BYTES + 1,
+        ws_per_message_deflate=False,
     )
     return 0
 
