@@ -70,7 +70,7 @@ def _code(arguments: argparse.Namespace, found: Opened) -> int:
     print(
         f"valid until {made.expires_at:%H:%M:%S} UTC, once, for {made.name}. On the reader box, type:", file=sys.stderr
     )
-    print(f"  onecard-reader enrol --code {made.code}", file=sys.stderr)
+    print(f"  onecard-reader enrol {made.code}", file=sys.stderr)
     return 0
 
 

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -21,13 +22,19 @@ from server.embedded_cluster import MAX_SOCKET_PATH_BYTES, Cluster, EmbeddedPost
 DEADLINE_SECONDS = 60
 
 
+def kill(processes: Iterable[int]) -> None:
+    """Kill processes; one that ended by itself meanwhile is as good."""
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     """Return a fresh data folder with a short path."""
     path = Path(tempfile.mkdtemp(prefix="onecard-e"))
     yield path
-    for process in Cluster(path).processes():
-        os.kill(process, signal.SIGKILL)
+    kill(Cluster(path).processes())
     shutil.rmtree(path, ignore_errors=True)
 
 
@@ -39,14 +46,6 @@ def answer(url: str, statement: str) -> object:
 
 def keeps(supervisor: EmbeddedSupervisor) -> bool:
     return supervisor.is_keeper
-
-
-def kill_all(data_dir: Path) -> None:
-    for process in Cluster(data_dir).processes():
-        try:
-            os.kill(process, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
 
 
 def test_a_commit_is_durable_whatever_the_files_say(data_dir: Path) -> None:
@@ -79,7 +78,7 @@ def test_comes_back_after_every_process_was_killed(data_dir: Path) -> None:
             connection.execute("insert into mark values (7)")
         for _ in range(2):
             back.clear()
-            kill_all(data_dir)
+            kill(Cluster(data_dir).processes())
             assert back.wait(DEADLINE_SECONDS)
             assert answer(url, "select number from mark") == 7
         assert supervisor.restarts == 2
@@ -103,7 +102,7 @@ def outlives_its_keeper(data_dir: Path, keeper: subprocess.Popen[str]) -> None:
     keeper.kill()
     keeper.wait()
     assert answer(url, "select 1") == 1  # the cluster outlives the process that started it
-    kill_all(data_dir)
+    kill(Cluster(data_dir).processes())
     assert back.wait(DEADLINE_SECONDS)
     assert keeps(second)
     assert answer(url, "select 1") == 1

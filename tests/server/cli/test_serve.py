@@ -13,7 +13,8 @@ import tempfile
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -25,13 +26,19 @@ WAIT_SECONDS = 0.1
 COMMAND = [sys.executable, "-c", "import sys; from server.cli import main; sys.exit(main(['serve']))"]
 
 
+def kill(processes: Iterable[int]) -> None:
+    """Kill processes; one that ended by itself meanwhile is as good."""
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     """Return a fresh data folder with a short path."""
     path = Path(tempfile.mkdtemp(prefix="onecard-s"))
     yield path
-    for process in Cluster(path).processes():
-        os.kill(process, signal.SIGKILL)
+    kill(Cluster(path).processes())
     shutil.rmtree(path, ignore_errors=True)
 
 
@@ -68,8 +75,7 @@ def test_serves_recovers_and_ends_cleanly(data_dir: Path) -> None:
         try:
             until(lambda: readiness(port).get("status") == "ready")
             before = set(Cluster(data_dir).processes())
-            for process in before:
-                os.kill(process, signal.SIGKILL)
+            kill(before)
             until(lambda: readiness(port).get("status") == "ready" and not before & set(Cluster(data_dir).processes()))
         finally:
             server.terminate()
