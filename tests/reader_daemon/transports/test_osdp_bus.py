@@ -160,12 +160,14 @@ def test_a_tap_and_a_pulse_over_a_pty(wheel: WheelThread, bus: OsdpBus, watcher:
     read = watcher.wait_for(CardRead)
     assert (read.reader, read.credential) == ("gate", "wiegand:32-01234580")
     # On a loaded host the wheel's thread may answer late and lose its session: then the pulse is honestly unknown.
+    finished: CommandFinished | None = None
     for _ in range(TRIES):
         number = bus.submit("gate", Pulse(0, 500), soon())
         finished = watcher.wait_for(CommandFinished)
         assert finished.command_id == number
         if finished.result is CommandResult.DONE:
             break
+    assert finished is not None
     assert finished.result is CommandResult.DONE
     [health] = bus.health()
     assert health.online
@@ -284,6 +286,7 @@ def test_unknown_readers_weak_keys_and_odd_speeds_are_refused(outlet: Outlet, wa
 
 def test_keys_roll_through_the_bus(wheel: WheelThread, bus: OsdpBus, watcher: Watcher) -> None:
     watcher.wait_usable()
+    rolled: KeyRolled | None = None
     for _ in range(TRIES):
         bus.roll_key("gate", KEYS[1])
         rolled = watcher.wait_for(KeyRolled)
