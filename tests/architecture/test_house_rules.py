@@ -201,10 +201,14 @@ CASES = (
         bad=(
             ("tests/test_a.py", "import time\ntime.sleep(1)"),
             ("tests/test_a.py", "import asyncio\nasync def test():\n    await asyncio.sleep(0.1)"),
+            ("tests/test_a.py", "import asyncio\nasync def test():\n    await asyncio.sleep(delay)"),
+            ("tests/fake_server.py", "import asyncio\nasync def reply():\n    await asyncio.sleep(0.1)"),
         ),
         good=(
             ("tests/test_a.py", "import asyncio\nasync def test():\n    await asyncio.sleep(0)"),
             ("tests/test_a.py", "import time\nwhile not done():\n    time.sleep(0.01)"),
+            ("tests/test_a.py", "from tests.virtual_time import VirtualLoop\nimport asyncio\nasyncio.sleep(60)"),
+            ("tests/fake_server.py", "import asyncio\nasync def reply(self):\n    await asyncio.sleep(self.delay)"),
         ),
     ),
 )
