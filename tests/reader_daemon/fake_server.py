@@ -85,6 +85,7 @@ class FakeServer:
         self.received: list[object] = []
         self.sessions = 0
         self.max_upload_bytes = 0
+        self.duplicates = 0
         self._wires: list[Wire] = []
 
     @property
@@ -254,6 +255,7 @@ class FakeServer:
             self.records[epoch, record.seq] = record
             return RecordStatus.STORED
         if known.hash == record.hash:
+            self.duplicates += 1
             return RecordStatus.DUPLICATE
         self.conflicts.append((epoch, record.seq))
         return RecordStatus.CONFLICT

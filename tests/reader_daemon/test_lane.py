@@ -256,14 +256,33 @@ def test_an_operator_opens_once_and_an_old_or_repeated_command_opens_nothing(tmp
         async with running(loop, tmp_path) as site:
             now_ms = site.server.command().issued_at_ms
             await site.server.push(site.server.command(nonce="old", issued_at_ms=now_ms - 1_500))
+            await site.server.push(site.server.command(nonce="future", issued_at_ms=now_ms + 1_500))
             await site.server.push(site.server.command(nonce="one"))
-            await site.server.push(site.server.command(nonce="one"))
-            await asyncio.sleep(0.2)
-            results = [(done.nonce, done.result) for done in site.server.of_kind(CommandDone)]  # type: ignore[attr-defined]
-            assert sorted(results) == [("old", "expired"), ("one", "done"), ("one", "refused")]
-            assert len(site.port.pulses()) == 1
+            await asyncio.sleep(0.1)
             await site.port.pass_through()
+            await site.server.push(
+                site.server.command(nonce="one", issued_at_ms=now_ms + 800)
+            )  # the lane is idle again
+            await asyncio.sleep(0.1)
+            results = [(done.nonce, done.result) for done in site.server.of_kind(CommandDone)]  # type: ignore[attr-defined]
+            assert results == [("old", "expired"), ("future", "expired"), ("one", "done"), ("one", "refused")]
+            assert len(site.port.pulses()) == 1
             assert "forced_passage" not in events(site.bodies())
             assert {"opened_by_operator", "operator_opening_passed"} <= set(events(site.bodies()))
+
+    run_virtual(main)
+
+
+def test_a_cut_while_a_grant_is_open_is_not_confirmed_with_its_verdict(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        server = fresh_server(loop)
+        async with running(loop, tmp_path, server) as site:
+            site.port.tap(ANNA)
+            await asyncio.sleep(0.5)
+        async with running(loop, tmp_path, server, ids_from=900) as site:
+            [outcome] = [body for body in site.bodies() if isinstance(body, Outcome)]
+            assert outcome.outcome is OutcomeKind.NOT_CONFIRMED
+            assert outcome.verdict.granted
+            assert not site.port.pulses()
 
     run_virtual(main)

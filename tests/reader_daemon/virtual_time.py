@@ -81,7 +81,7 @@ class CountingIds:
 
     def random_bytes(self, count: int) -> bytes:
         self._next += 1
-        return (self._next * 0x9E3779B97F4A7C15 % 2 ** (8 * count)).to_bytes(count, "big")
+        return (self._next * 0x9E3779B97F4A7C15 % (1 << 8 * count)).to_bytes(count, "big")
 
 
 def run_virtual(main: Callable[[VirtualLoop], Coroutine[Any, Any, Result]]) -> Result:

@@ -298,13 +298,14 @@ def test_a_failed_disk_is_an_answer_and_the_journal_comes_back(tmp_path: Path) -
 
 def test_a_full_disk_frees_the_ballast(tmp_path: Path) -> None:
     store = opened(tmp_path)
-    assert store.ballast.held
+    ballast = tmp_path / "ballast"
+    assert ballast.exists()
     FailingConnection.message = "database or disk is full"
     FailingConnection.fail_at = 2
     result = store.append(note())
     assert isinstance(result, StoreFault)
     assert result.kind is FaultKind.FULL
-    assert not store.ballast.held
+    assert not ballast.exists()
     append(store, note())
 
 
@@ -324,7 +325,13 @@ def test_after_any_history_the_chain_verifies_and_nothing_acknowledged_is_missin
     for at, step in enumerate(steps):
         tap = taps[-1] if taps else 1
         decided = Decided(tap, Verdict(granted=True, reason="granted", policy_version=1, offline=True), stamp())
-        bodies = {"intent": intent(), "decided": decided, "outcome": served(tap), "note": note(), "fault": note()}
+        bodies: dict[str, Body] = {
+            "intent": intent(),
+            "decided": decided,
+            "outcome": served(tap),
+            "note": note(),
+            "fault": note(),
+        }
         body = bodies.get(step)
         match step:
             case "intent" | "decided" | "note":

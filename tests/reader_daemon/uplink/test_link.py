@@ -62,6 +62,10 @@ def test_a_live_tap_waits_for_at_most_one_backlog_frame(tmp_path: Path) -> None:
             order = [type(message) for message in server.received if isinstance(message, Upload | Tap)]
             assert order.index(Tap) <= under_way + 1
             assert site.daemon.journal.pending > 0
+            server.upload_delay_ms = 0
+            await asyncio.sleep(20)
+            assert site.daemon.journal.pending == 0
+            assert server.duplicates <= 1  # the tap itself, decided here after 300 ms
 
     run_virtual(main)
 
@@ -220,7 +224,7 @@ def test_a_server_that_says_nothing_any_more_is_left_within_seconds(tmp_path: Pa
             async def swallow(_wire: object, _message: object) -> None:
                 return
 
-            server._answer = swallow  # type: ignore[method-assign]
+            server._answer = swallow  # type: ignore[method-assign,assignment]
             await asyncio.sleep(25)
             assert server.sessions >= 2
             site.port.tap(ANNA)
