@@ -48,20 +48,17 @@ def percent_of(amount: Fen, percent: int) -> Fen:
 
 
 def split_by_weight(total: Fen, weights: Sequence[int]) -> list[Fen]:
-    """Split a non-negative total into parts that sum to it exactly; the residue goes to the first parts in order.
+    """Split a non-negative total into parts that sum to it exactly, each within one fen of its exact share.
 
-    `weights` are non-negative integers with a positive sum.
+    `weights` are non-negative integers with a positive sum. The fen left over go one each to the parts that lost
+    most by rounding down, the earlier first among equals (largest remainder).
     """
     whole = sum(weights)
     if total < 0 or whole <= 0 or min(weights) < 0:
         msg = "split_by_weight needs a total >= 0 and weights >= 0 with a positive sum"
         raise ValueError(msg)
     parts = [total * weight // whole for weight in weights]
-    residue = total - sum(parts)
-    for index, weight in enumerate(weights):
-        if residue == 0:
-            break
-        if weight:
-            parts[index] += 1
-            residue -= 1
+    lost = [total * weight % whole for weight in weights]
+    for index in sorted(range(len(parts)), key=lambda index: (-lost[index], index))[: total - sum(parts)]:
+        parts[index] += 1
     return [Fen(part) for part in parts]

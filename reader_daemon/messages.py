@@ -209,7 +209,7 @@ class ReaderPort(Protocol):
         ...
 
     def submit(self, reader: str, action: ReaderAction, deadline_ms: int) -> int:
-        """Queue an action; returns its command id. Never sent after `deadline_ms` (the injected clock's monotonic ms)."""
+        """Queue an action; returns its command id. Never sent after `deadline_ms` of the injected monotonic clock."""
         ...
 
     def start(self) -> None:

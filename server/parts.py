@@ -11,13 +11,12 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
-import psycopg
 import structlog
 
 from server.bus.local import LocalBus
 from server.bus.protocol import Bus
 from server.bus.redis_bus import RedisBus
-from server.database import Database, connect_app, migrate
+from server.database import Database, connect_batch, migrate
 from server.devices.register import Register
 from server.embedded import EmbeddedSupervisor
 from server.executor import Executor
@@ -36,9 +35,6 @@ from server.taps.batcher import Batcher
 from server.taps.service import TapService
 
 log = structlog.get_logger(__name__)
-
-BATCH_OPTIONS = ("set jit = off", "set plan_cache_mode = force_custom_plan")
-"""A generic plan takes a batch of 1000 from 12 to 56 ms; compiling never pays for statements this short."""
 
 
 class Parts:
@@ -106,11 +102,3 @@ class Parts:
         self.database.close()
         if self._embedded:
             self._embedded.stop()
-
-
-def connect_batch(url: str) -> psycopg.Connection[tuple[Any, ...]]:
-    """Open the tap path's own connection."""
-    connection = connect_app(url)
-    for option in BATCH_OPTIONS:
-        connection.execute(option)
-    return connection

@@ -120,7 +120,7 @@ async def _until_lunch(site: DemoSite) -> None:
 async def _progress(site: DemoSite, story: Story) -> None:
     while True:
         await asyncio.sleep(5)
-        passages, meals = site.tally.passages.total(), sum(site.tally.green[till] for till in TILLS)
+        passages, meals = site.tally.passages.total(), sum(site.tally.meals[till] for till in TILLS)
         _say(f"{story.done} of {story.total} people served: {passages} passed a lane, {meals} ate")
 
 

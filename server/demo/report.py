@@ -49,7 +49,7 @@ def seen(site: DemoSite) -> dict[str, int]:
         "forced_passages": tally.forced.total(),
         "pulses": tally.pulses.total(),
         "stale_pulses": tally.stale_pulses,
-        "meals_confirmed": sum(tally.green[till] for till in TILLS),
+        "meals_confirmed": sum(tally.meals[till] for till in TILLS),
     }
 
 
@@ -86,7 +86,7 @@ def witnessed(site: DemoSite, session: ReadSession, charged: dict[str, int]) -> 
             for reader, (taps, passages) in places.items()
             if reader in CUT_LANES
         ),
-        "every_green_lamp_is_one_charge": sum(tally.green[till] for till in TILLS) == charged["in_force"],
+        "every_meal_confirmed_is_one_charge": sum(tally.meals[till] for till in TILLS) == charged["in_force"],
         "i06_lost_card_was_refused": repository.reasons(session, site.site_id).get(Reason.CARD_LOST, 0) > 0,
         "i08_no_stale_pulse": tally.stale_pulses == 0,
         "tills_sold_while_the_server_was_away": charged["in_force_offline"] > 0,

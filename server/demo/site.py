@@ -70,6 +70,7 @@ class DemoSite:
     tally: Tally = field(default_factory=Tally)
     children: dict[str, Child] = field(default_factory=dict)
     port: int = 0
+    """Of the pages; 0 = the first free one."""
     password: str = ""
     site: SeededSite | None = None
     devices: dict[str, DeviceId] = field(default_factory=dict)
@@ -106,7 +107,7 @@ class DemoSite:
             "--control", str(self.folder / "plant.sock"), "--out", str(self.folder / "plant.json"),
         )  # fmt: skip
         await asyncio.to_thread(self._seed)
-        self.port = free_port()
+        self.port = self.port or free_port()
         self.say("starting the server, the devices and two reader daemons")
         await self._child("plant", ["-m", "firmware_mocks", "plant", str(self.folder / "plant.json")], {})
         await self._child(

@@ -7,6 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from cardcore.reasons import Reason
+from cardcore.texts import REASON_TEXTS
+
+MEAL_CONFIRMED = REASON_TEXTS[Reason.CHARGED].display
 STALE_PULSE_MS = 2_000
 """A pulse this long after the last card of its lane answers no card: 1 s of life after a decision (I8), 300 ms to get
 one, and some time on the wire."""
@@ -18,6 +22,8 @@ class Tally:
 
     presented: Counter[str] = field(default_factory=Counter)
     delivered: Counter[str] = field(default_factory=Counter)
+    meals: Counter[str] = field(default_factory=Counter)
+    """Displays that wished a good meal. Lamps do not count meals: a reader tells its lamp anew at every session."""
     green: Counter[str] = field(default_factory=Counter)
     red: Counter[str] = field(default_factory=Counter)
     pulses: Counter[str] = field(default_factory=Counter)
@@ -43,6 +49,8 @@ class Tally:
                 self._card_at[device] = at_ms
             case "lamp" if event.get("colour") in {"green", "red"}:
                 self._lamp(device, event["colour"], at_ms)
+            case "text" if event.get("text") == MEAL_CONFIRMED:
+                self.meals[device] += 1
             case "pulse":
                 self.pulses[device] += 1
                 self.stale_pulses += at_ms - self._card_at.get(device, -STALE_PULSE_MS * 2) > STALE_PULSE_MS

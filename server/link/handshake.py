@@ -40,7 +40,7 @@ RETRY_MS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Introduced:
-    """A daemon whose key was proven and whose journal is open."""
+    """A daemon whose key was proven."""
 
     device: KnownDevice
     hello: Hello
@@ -49,47 +49,51 @@ class Introduced:
 async def introduce(
     channel: Channel, devices: Devices, run: Run, system: System, key: Ed25519PrivateKey
 ) -> Introduced | None:
-    """Carry out the handshake; None when the peer was refused (it was told why)."""
+    """Carry out the handshake; None when the peer was refused (it was told why).
+
+    Nothing is written for a peer before its key is proven.
+    """
     nonce = system.ids.random_bytes(NONCE_BYTES)
     await channel.send(codec.encode(Challenge(nonce, WIRE_VERSION, "", to_millis(system.clock.now()))))
     try:
-        hello = codec.decode_for_server(await asyncio.wait_for(channel.receive(), HELLO_SECONDS))
-    except TimeoutError:
-        await _refuse(channel, GoodbyeCode.PROTOCOL, "No hello came within 5 s.")
-        return None
-    if not isinstance(hello, Hello):
-        await _refuse(channel, GoodbyeCode.PROTOCOL, "The first frame must be a hello.")
-        return None
-    if not hello.wire_version >= OLDEST_WIRE_VERSION:
-        advice = f"This server speaks wire versions from {OLDEST_WIRE_VERSION}; update the reader daemon."
-        await _refuse(channel, GoodbyeCode.VERSION, advice)
-        return None
-    try:
-        device = await _known(hello, devices, run)
-        mark = await run(devices.open_epoch, device.link.id, hello.epoch) if device else None
-        generation = await run(devices.generation)
+        who = await _proven(channel, nonce, devices, run)
+        if isinstance(who, Introduced):
+            mark = await run(devices.open_epoch, who.device.link.id, who.hello.epoch)
+            welcome = _welcome(who, mark, await run(devices.generation), system, key)
+            await channel.send(codec.encode(welcome))
+            return who
     except (psycopg.Error, DatabaseUnavailableError) as error:
         log.warning("link_database_down", error=repr(error)[:200])
-        await _refuse(
-            channel, GoodbyeCode.BUSY, "The server's database is down; taps are decided locally meanwhile.", RETRY_MS
-        )
-        return None
-    if device is None or mark is None:
+        advice = "The server's database is down; taps are decided locally meanwhile."
+        who = Goodbye(GoodbyeCode.BUSY, advice, RETRY_MS)
+    log.warning("link_refused", code=who.code, advice=who.advice)
+    await channel.send(codec.encode(who))
+    await channel.close(who.code)
+    return None
+
+
+async def _proven(channel: Channel, nonce: bytes, devices: Devices, run: Run) -> Introduced | Goodbye:
+    try:
+        hello = codec.decode_for_server(await asyncio.wait_for(channel.receive(), HELLO_SECONDS))
+    except TimeoutError:
+        return Goodbye(GoodbyeCode.PROTOCOL, "No hello came within 5 s; is this a reader daemon?")
+    if not isinstance(hello, Hello):
+        return Goodbye(GoodbyeCode.PROTOCOL, "The first frame must be a hello; is this a reader daemon?")
+    if hello.wire_version < OLDEST_WIRE_VERSION:
+        advice = f"This server speaks wire versions from {OLDEST_WIRE_VERSION}; update the reader daemon."
+        return Goodbye(GoodbyeCode.VERSION, advice)
+    device = await _known(hello, devices, run)
+    if device is None:
         advice = "This server does not know the device. Enrol it: onecard device code NAME, then onecard-reader enrol."
-        await _refuse(channel, GoodbyeCode.UNKNOWN_DEVICE, advice)
-        return None
+        return Goodbye(GoodbyeCode.UNKNOWN_DEVICE, advice)
     if not signing.verified(device.public_key, hello.signature, signing.hello_bytes(nonce, hello)):
         log.warning("link_wrong_key", device=str(device.link.id), name=device.name)
-        advice = "The device key does not match the enrolled one. Enrol the device again with a new one-time code."
-        await _refuse(channel, GoodbyeCode.WRONG_KEY, advice)
-        return None
+        advice = "The device key does not match the enrolled one. Enrol the device again: onecard device code NAME."
+        return Goodbye(GoodbyeCode.WRONG_KEY, advice)
     if device.link.revoked_at is not None:
-        advice = "This device was revoked. Enrol it again with a new one-time code."
-        await _refuse(channel, GoodbyeCode.REVOKED, advice)
-        return None
-    who = Introduced(device, hello)
-    await channel.send(codec.encode(_welcome(who, mark, generation, system, key)))
-    return who
+        advice = "This device was revoked. Enrol it again with a new code: onecard device code NAME."
+        return Goodbye(GoodbyeCode.REVOKED, advice)
+    return Introduced(device, hello)
 
 
 async def _known(hello: Hello, devices: Devices, run: Run) -> KnownDevice | None:
@@ -114,9 +118,3 @@ def _welcome(who: Introduced, mark: Mark, generation: str, system: System, key: 
     )
     proof = signing.sign(key, signing.welcome_bytes(who.hello.nonce, who.hello.device, welcome))
     return msgspec.structs.replace(welcome, signature=proof)
-
-
-async def _refuse(channel: Channel, code: GoodbyeCode, advice: str, retry_after_ms: int = 0) -> None:
-    log.warning("link_refused", code=code, advice=advice)
-    await channel.send(codec.encode(Goodbye(code, advice, retry_after_ms)))
-    await channel.close(code)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from server.migrations.versions import run_file
 
-
 revision = "0001"
 down_revision = None
 branch_labels = None

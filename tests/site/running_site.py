@@ -1,0 +1,57 @@
+"""A whole site on this machine for a test: real server, daemons, devices and PostgreSQL, torn down afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from server.demo.shifted import shift_to_before_lunch
+from server.demo.site import DemoSite, empty_folder
+from server.demo.story import Story
+from server.system import SystemClock
+
+LEAD_SECONDS = 6
+"""Lunch begins about when the site has come up."""
+
+
+@asynccontextmanager
+async def running_site(folder: Path, seed: int = 1) -> AsyncIterator[DemoSite]:
+    """Run a site in `folder`; the end of a failed start is in the exception."""
+    empty_folder(folder)
+    site = DemoSite(folder, seed, shift_to_before_lunch(SystemClock(), LEAD_SECONDS), print, port=unused_port())
+    try:
+        await site.start()
+        yield site
+    finally:
+        await site.stop()
+
+
+def story_of(site: DemoSite, seed: int) -> Story:
+    """Return a story on a running site whose server outage is the test's own business."""
+    assert site.site is not None
+
+    async def no_outage(_seconds: float) -> None:
+        return
+
+    return Story(site.plant.order, site.tally, site.site.holders, seed, site.lose_card, no_outage, print)
+
+
+def unused_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def kill_postgres(folder: Path) -> int:
+    """Kill every process of the cluster in `folder` at once, as a power cut would; return how many."""
+    postmaster = int((folder / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+    pids = [postmaster, *(int(pid) for pid in children)]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    return len(pids)
