@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Coroutine
-from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -47,21 +46,20 @@ class Parts:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self.secrets = load_secrets(settings.data_dir, self.system.ids)
         self._embedded = None if settings.database_url else EmbeddedSupervisor(settings.data_dir)
-        self.url = self._embedded.start() if self._embedded else settings.database_url
-        if self._embedded:
-            migrate(self.url)
+        self.url = _brought_up(self._embedded) if self._embedded else settings.database_url
         self.database = Database(self.url)
         self.run = Executor("service", settings.executor_threads)
         self._run_batch = Executor("taps", 1)
+        self.metrics = Metrics()
         self._taps = TapService(lambda: connect_batch(self.url), self.system)
-        self.batcher = Batcher(self._taps, self._run_batch)
+        self.batcher = Batcher(self._taps, self._run_batch, self.metrics)
         self.devices = Register(self.database, self.system, self.secrets)
         self.policy = PolicySource(self.database)
-        self.directory = Directory(self.policy, self.run)
+        self.directory = Directory(self.policy, self.devices, self.run)
         self.link = Endpoint(
             self.directory, self.batcher, self.devices, self.policy, self.run, self.system, self.secrets.identity
         )
-        self.metrics = Metrics()
+        self.metrics.links.set_function(lambda: len(self.directory))
         self.pulse = LoopPulse(self.system.clock, self.metrics)
         self.bus: Bus = RedisBus(settings.redis_url, self.system.ids) if settings.redis_url else LocalBus()
         self.pump = Pump(self.database, self.run, self.bus, self.system.clock, settings.outbox_days)
@@ -76,14 +74,16 @@ class Parts:
         await self.pulse.start()
         self.spawn("listener", self._listener.serve())
         self.spawn("batcher", self.batcher.serve())
-        self.spawn("policy-watch", self.directory.watch_policy())
+        self.spawn("directory-watch", self.directory.watch())
         # What stands now lives as long as the process: keeping it out of collections takes them out of the p99.
         gc.collect()
         gc.freeze()
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run a background task for as long as the process serves."""
-        self._tasks.append(asyncio.get_running_loop().create_task(work, name=name))
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        task.add_done_callback(_ended)
+        self._tasks.append(task)
 
     async def stop(self) -> None:
         """Say goodbye to the daemons, end the tasks, close what was opened."""
@@ -93,12 +93,28 @@ class Parts:
         await self.bus.close()
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        # A task that failed was told of by `_ended`; it must not keep the database from being stopped.
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._run_batch(self._taps.close)
         self._run_batch.close()
         self.run.close()
         self.database.close()
         if self._embedded:
             self._embedded.stop()
+
+
+def _brought_up(embedded: EmbeddedSupervisor) -> str:
+    """Start the embedded PostgreSQL and bring its schema up; leaves nothing running when that fails."""
+    url = embedded.start()
+    try:
+        migrate(url)
+    except BaseException:
+        embedded.stop()
+        raise
+    return url
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    """Tell of a background task that failed, at once: nobody waits for it before the process stops."""
+    if not task.cancelled() and task.exception() is not None:
+        log.error("background_task_failed", task=task.get_name(), exc_info=task.exception())

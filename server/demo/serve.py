@@ -10,8 +10,8 @@ from datetime import timedelta
 
 import uvicorn
 
-from cardcore.wire.messages import MAX_FRAME_BYTES
 from server.asgi import create_app
+from server.cli.serve import server_config
 from server.demo.shifted import shifted_system
 from server.logs import configure_logs
 from server.settings import load_settings
@@ -22,17 +22,7 @@ def main(argv: list[str]) -> int:
     settings = load_settings()
     configure_logs(settings.log_level, settings.log_format)
     app = create_app(settings, shifted_system(timedelta(seconds=int(argv[0]))))
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        ws="websockets-sansio",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=3,
-        ws_max_size=MAX_FRAME_BYTES + 1,
-        ws_per_message_deflate=False,
-    )
+    uvicorn.Server(server_config(app, settings)).run()
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cardcore.ids import DeviceId
@@ -27,6 +28,10 @@ class Register:
     def known(self, device_id: DeviceId) -> KnownDevice | None:
         """Find an enrolled device. Raises WrongKeyError when server.key is not this database's."""
         return self._database.read(lambda session: service.known_device(session, self._secrets, device_id))
+
+    def revoked(self, device_ids: Sequence[DeviceId]) -> set[DeviceId]:
+        """Return which of these devices are revoked."""
+        return self._database.read(lambda session: repository.revoked_among(session, device_ids))
 
     def open_epoch(self, device_id: DeviceId, epoch: int) -> Mark:
         """Return the epoch's mark, registering a new one."""

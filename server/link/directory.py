@@ -13,12 +13,13 @@ import structlog
 
 from cardcore.ids import DeviceId, SiteId
 from cardcore.wire.messages import Command, CommandDone, Goodbye, GoodbyeCode
-from server.link.ports import Policy, Run
+from server.link.ports import Devices, Policy, Run
+from server.link.session import revoked
 
 log = structlog.get_logger()
 
-POLICY_POLL_SECONDS = 0.25
-"""How often the policy version is looked at when no bus brings the news; leaves most of I6's second to the rest."""
+POLL_SECONDS = 0.25
+"""How often the database is looked at for what the bus should have brought; leaves most of I6's second to the rest."""
 
 
 class LiveSession(Protocol):
@@ -50,9 +51,10 @@ class LiveSession(Protocol):
 class Directory:
     """The live sessions of this process."""
 
-    def __init__(self, policy: Policy, run: Run) -> None:
-        """Take where policy versions are read."""
+    def __init__(self, policy: Policy, devices: Devices, run: Run) -> None:
+        """Take where policy versions and devices are read."""
         self._policy = policy
+        self._devices = devices
         self._run = run
         self._sessions: dict[DeviceId, LiveSession] = {}
         self._versions: dict[SiteId, int] = {}
@@ -87,8 +89,13 @@ class Directory:
         """Close a revoked device's link at once."""
         session = self._sessions.get(device)
         if session is not None:
-            advice = "This device was revoked. Enrol it again with a new one-time code."
-            await session.end(Goodbye(GoodbyeCode.REVOKED, advice))
+            await session.end(revoked())
+
+    def device_changed(self, device: DeviceId) -> None:
+        """Let a device's session look anew at what the device may do; returns at once."""
+        session = self._sessions.get(device)
+        if session is not None:
+            session.policy_moved()
 
     def policy_moved(self, site: SiteId) -> None:
         """Tell every session of a site that policy has a newer version; returns at once."""
@@ -100,22 +107,32 @@ class Directory:
         session = self._sessions.get(device)
         return await session.command(command) if session is not None else None
 
-    async def watch_policy(self) -> None:
-        """Look at the policy version of every connected site, until cancelled (the truth when the bus is down)."""
+    async def watch(self) -> None:
+        """Look at policy versions and revocations of whoever is connected, until cancelled.
+
+        This is what keeps I6 where the bus is down or its message was lost.
+        """
         failing = False
         while True:
-            await asyncio.sleep(POLICY_POLL_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
             try:
-                for site in sorted({session.site for session in self._sessions.values()}):
-                    version = await self._run(self._policy.version, site)
-                    if version != self._versions.get(site):
-                        self._versions[site] = version
-                        self.policy_moved(site)
+                await self._look()
                 failing = False
             except Exception as error:  # noqa: BLE001 - the watch outlives any outage of the database
                 if not failing:
-                    log.warning("policy_watch_failing", error=repr(error)[:200])
+                    log.warning("watch_failing", error=repr(error)[:200])
                 failing = True
+
+    async def _look(self) -> None:
+        if not self._sessions:
+            return
+        for site in sorted({session.site for session in self._sessions.values()}):
+            version = await self._run(self._policy.version, site)
+            if version != self._versions.get(site):
+                self._versions[site] = version
+                self.policy_moved(site)
+        for device in sorted(await self._run(self._devices.revoked, self.connected)):
+            await self.revoke(device)
 
     async def close(self) -> None:
         """End every session because this process stops."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import psycopg
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from server.database import DatabaseUnavailableError
 from server.link.directory import Directory
 from server.link.handshake import introduce
-from server.link.ports import Devices, LinkClosedError, Policy, Run
+from server.link.ports import OUTAGES, Channel, Devices, LinkClosedError, Policy, Run
 from server.link.session import Session
 from server.system import System
 from server.taps.batcher import Batcher
@@ -86,7 +84,10 @@ class Endpoint:
             await socket.close(POLICY_VIOLATION, "devices only: no browser speaks this protocol")
             return
         await socket.accept(subprotocol=SUBPROTOCOL)
-        channel = WebSocketChannel(socket)
+        await self.serve(WebSocketChannel(socket))
+
+    async def serve(self, channel: Channel) -> None:
+        """Serve one connection over any channel until it ends."""
         try:
             who = await introduce(channel, self._devices, self._run, self._system, self._key)
         except LinkClosedError:
@@ -97,10 +98,10 @@ class Endpoint:
         await self._converse(session, who.device.name, who.hello.software)
 
     async def _converse(self, session: Session, name: str, software: str) -> None:
-        await self._directory.join(session)
-        await self._noted(self._devices.connected, session.device, software)
-        log.info("link_up", device=str(session.device), name=name)
         try:
+            await self._directory.join(session)
+            await self._noted(self._devices.connected, session.device, software)
+            log.info("link_up", device=str(session.device), name=name)
             await session.serve()
         finally:
             if self._directory.leave(session):
@@ -109,5 +110,5 @@ class Endpoint:
     async def _noted(self, call: Callable[..., None], *args: object) -> None:
         try:
             await self._run(call, *args)
-        except (psycopg.Error, DatabaseUnavailableError) as error:
+        except OUTAGES as error:
             log.warning("link_state_not_kept", error=repr(error)[:200])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import msgspec
-import psycopg
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -23,8 +22,7 @@ from cardcore.wire.messages import (
     Hello,
     Welcome,
 )
-from server.database import DatabaseUnavailableError
-from server.link.ports import Channel, Devices, KnownDevice, Mark, Run
+from server.link.ports import OUTAGES, Channel, Devices, KnownDevice, Mark, Run
 from server.system import System
 
 log = structlog.get_logger()
@@ -62,7 +60,7 @@ async def introduce(
             welcome = _welcome(who, mark, await run(devices.generation), system, key)
             await channel.send(codec.encode(welcome))
             return who
-    except (psycopg.Error, DatabaseUnavailableError) as error:
+    except OUTAGES as error:
         log.warning("link_database_down", error=repr(error)[:200])
         advice = "The server's database is down; taps are decided locally meanwhile."
         who = Goodbye(GoodbyeCode.BUSY, advice, RETRY_MS)
@@ -101,7 +99,8 @@ async def _known(hello: Hello, devices: Devices, run: Run) -> KnownDevice | None
         device_id = DeviceId(UUID(hello.device))
     except ValueError:
         return None
-    if not 0 < hello.epoch <= MAX_EPOCH or hello.last_seq < 0:
+    numbers = (hello.last_seq, hello.acked_through, hello.policy_version, hello.deny_version)
+    if not 0 < hello.epoch <= MAX_EPOCH or min(numbers) < 0:
         return None
     return await run(devices.known, device_id)
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
-import psycopg
 import structlog
 
 from cardcore.ids import DeviceId, SiteId
 from server.bus.protocol import MISSED, Bus, BusMessage
-from server.database import DatabaseUnavailableError
 from server.devices.service import DEVICE_TOPIC
 from server.link.directory import Directory
-from server.link.ports import Devices, Run
+from server.link.ports import OUTAGES, Devices, Run
 
 POLICY_TOPIC = "policy"
 
@@ -35,7 +33,8 @@ class Listener:
             async for message in hints:
                 try:
                     await self._heard(message)
-                except (psycopg.Error, DatabaseUnavailableError) as error:
+                except (*OUTAGES, KeyError, ValueError, TypeError) as error:
+                    # An outage, or a hint that another version of this software wrote: the next one may be fine.
                     log.warning("hint_not_followed", topic=message.topic, error=repr(error)[:200])
 
     async def _heard(self, message: BusMessage) -> None:
@@ -47,8 +46,11 @@ class Listener:
             self._directory.policy_moved(SiteId(UUID(message.payload["site"])))
             return
         event = message.payload["payload"]
-        if event.get("change") == "revoked":
-            await self._directory.revoke(DeviceId(UUID(event["device"])))
+        device = DeviceId(UUID(event["device"]))
+        if event["change"] == "revoked":
+            await self._directory.revoke(device)
+        else:
+            self._directory.device_changed(device)
 
     async def _check(self, device: DeviceId) -> None:
         known = await self._run(self._devices.known, device)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
+
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
 
 from cardcore.access.snapshot import StateItem
 from cardcore.ids import DeviceId, SiteId
 from cardcore.wire.messages import Health
+from server.database import DatabaseUnavailableError
 from server.taps.arrivals import LinkDevice
 
 Result = TypeVar("Result")
+
+OUTAGES = (psycopg.Error, SQLAlchemyError, DatabaseUnavailableError)
+"""What a call to the database may end with while it is down, hangs or restarts: the link outlives all of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,10 @@ class Devices(Protocol):
 
     def known(self, device_id: DeviceId) -> KnownDevice | None:
         """Find an enrolled device."""
+        ...
+
+    def revoked(self, device_ids: Sequence[DeviceId]) -> set[DeviceId]:
+        """Return which of these devices are revoked."""
         ...
 
     def open_epoch(self, device_id: DeviceId, epoch: int) -> Mark:

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import psycopg
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -38,13 +37,12 @@ from cardcore.wire.messages import (
     Upload,
     UploadAck,
 )
-from server.database import DatabaseUnavailableError
 from server.link import policy_feed
 from server.link.handshake import UPLOAD_CREDIT, Introduced
-from server.link.ports import Channel, Devices, LinkClosedError, Policy, Run
+from server.link.ports import OUTAGES, Channel, Devices, LinkClosedError, Policy, Run
 from server.system import System
 from server.taps.arrivals import Arrival, LiveDecision, Receipt
-from server.taps.batcher import Batcher, BusyError
+from server.taps.batcher import Batcher
 
 log = structlog.get_logger()
 
@@ -52,6 +50,8 @@ MAX_LIVE_TAPS = 256
 """Taps of one daemon waiting for their decision; a lane has one at a time."""
 MAX_BAD_FRAMES = 20
 """Unreadable frames before the peer is told to go away; each is counted."""
+END_SECONDS = 1.0
+"""How long a goodbye may take: a peer behind a cut line takes nothing, and must not hold up its own reconnection."""
 STATE_CURRENT_SECONDS = 30.0
 """How often a daemon hears that its policy is still the newest, which renews the age of its snapshot."""
 
@@ -87,6 +87,7 @@ class Session:
         self._uploads: asyncio.Queue[Upload] = asyncio.Queue(UPLOAD_CREDIT)
         self._commands: dict[str, asyncio.Future[CommandDone]] = {}
         self._bad_frames = 0
+        self._ended = False
 
     @property
     def device(self) -> DeviceId:
@@ -99,15 +100,17 @@ class Session:
         return self._link.site
 
     def policy_moved(self) -> None:
-        """Send what is new as soon as possible."""
+        """Send what is new as soon as possible, and look anew at what this device may do."""
         self._moved.set()
 
     async def end(self, goodbye: Goodbye) -> None:
         """Say goodbye and close; a peer that is gone already is fine."""
+        self._ended = True
         try:
-            await self._channel.send(codec.encode(goodbye))
-            await self._channel.close(goodbye.code)
-        except LinkClosedError:
+            async with asyncio.timeout(END_SECONDS):
+                await self._channel.send(codec.encode(goodbye))
+                await self._channel.close(goodbye.code)
+        except (LinkClosedError, TimeoutError):
             log.debug("link_gone_before_goodbye", device=str(self.device))
 
     async def command(self, command: Command) -> CommandDone | None:
@@ -126,8 +129,10 @@ class Session:
         self._spawn(self._feed_policy())
         self._spawn(self._take_uploads())
         try:
-            while True:
-                await self._frame(await self._channel.receive())
+            while not self._ended:
+                frame = await self._channel.receive()
+                if not self._ended:  # what a peer says after its goodbye counts for nothing
+                    await self._frame(frame)
         except LinkClosedError:
             log.info("link_closed", device=str(self.device))
         finally:
@@ -198,7 +203,7 @@ class Session:
     async def _submit(self, arrival: Arrival) -> Receipt | None:
         try:
             return await self._batcher.submit(arrival)
-        except (BusyError, psycopg.Error) as error:
+        except Exception as error:  # noqa: BLE001 - a full queue, an outage, a fault in the batch: not stored, all the same
             log.warning("arrival_not_stored", device=str(self.device), live=arrival.live, error=repr(error)[:200])
             return None
 
@@ -208,13 +213,22 @@ class Session:
         while True:
             self._moved.clear()
             try:
+                await self._renew()
                 await self._send_policy()
-            except (psycopg.Error, DatabaseUnavailableError) as error:
+            except OUTAGES as error:
                 log.warning("policy_not_sent", device=str(self.device), error=repr(error)[:200])
             try:
                 await asyncio.wait_for(self._moved.wait(), STATE_CURRENT_SECONDS)
             except TimeoutError:
                 continue
+
+    async def _renew(self) -> None:
+        """Read anew what the device may do: it may have been given another lane, or been revoked while it connected."""
+        known = await self._run(self._devices.known, self.device)
+        if known is None or known.link.revoked_at is not None:
+            await self.end(revoked())
+        else:
+            self._link = known.link
 
     async def _send_policy(self) -> None:
         newest = await self._run(self._policy.version, self.site)
@@ -240,7 +254,7 @@ class Session:
         """Write a status; one that is lost is written anew with the next report."""
         try:
             await self._run(call, *args)
-        except (psycopg.Error, DatabaseUnavailableError) as error:
+        except OUTAGES as error:
             log.warning("status_not_kept", device=str(self.device), error=repr(error)[:200])
 
     async def _send(self, message: ToDaemon) -> None:
@@ -250,6 +264,12 @@ class Session:
         task = asyncio.get_running_loop().create_task(_until_closed(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def revoked() -> Goodbye:
+    """Return what a revoked device is told."""
+    advice = "This device was revoked. Enrol it again with a new one-time code: onecard device code NAME."
+    return Goodbye(GoodbyeCode.REVOKED, advice)
 
 
 async def _until_closed(work: Coroutine[Any, Any, None]) -> None:

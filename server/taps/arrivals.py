@@ -57,6 +57,8 @@ class Receipt:
     statuses: tuple[tuple[int, RecordStatus], ...]
     acked_through: int
     decision: LiveDecision | None = None
+    purpose: str = ""
+    """`gate` or `till` of a live tap."""
 
 
 class Chained(NamedTuple):

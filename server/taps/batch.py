@@ -64,7 +64,8 @@ class Batch:
                 decision = self._answer(key, status)
         mark = self._facts.marks[arrival.device.id, arrival.epoch]
         self._advance(arrival, mark.acked_through)
-        return Receipt(tuple(statuses), mark.acked_through, decision)
+        purpose = next((str(one.body.purpose) for one in checked if isinstance(one.body, Intent)), "")
+        return Receipt(tuple(statuses), mark.acked_through, decision, purpose)
 
     def _take_record(self, arrival: Arrival, key: TapKey, one: Checked) -> RecordStatus:
         device, record = arrival.device, one.record

@@ -7,13 +7,14 @@ for more than one upload's share of a batch (P11). All database work runs in one
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import structlog
 
 from cardcore.wire.messages import MAX_UPLOAD_RECORDS
+from server.metrics import Metrics
 from server.taps.arrivals import Arrival, Receipt
 
 log = structlog.get_logger()
@@ -47,15 +48,14 @@ _Waiting = tuple[Arrival, "asyncio.Future[Receipt]"]
 class Batcher:
     """Queues arrivals and commits them in batches. Belongs to one event loop."""
 
-    def __init__(self, processor: Processor, run: Run) -> None:
-        """Take the processor and how to run it."""
+    def __init__(self, processor: Processor, run: Run, metrics: Metrics) -> None:
+        """Take the processor, how to run it, and where to count."""
+        self._metrics = metrics
         self._processor = processor
         self._run = run
         self._live: deque[_Waiting] = deque()
         self._uploads: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
-        self.batches = 0
-        self.processed = 0
 
     async def submit(self, arrival: Arrival) -> Receipt:
         """Queue an arrival and wait for its commit. Raises BusyError at once when the queue is full."""
@@ -99,8 +99,17 @@ class Batcher:
                 if not future.done():
                     future.set_exception(error)
             return
-        self.batches += 1
-        self.processed += len(batch)
         for (_, future), receipt in zip(batch, receipts, strict=True):
             if not future.done():
                 future.set_result(receipt)
+        self._count(receipts)
+
+    def _count(self, receipts: Sequence[Receipt]) -> None:
+        """Count what was committed, after everybody was answered."""
+        self._metrics.batch_taps.observe(len(receipts))
+        for status, count in Counter(status for receipt in receipts for _, status in receipt.statuses).items():
+            self._metrics.records.labels(status).inc(count)
+        for receipt in receipts:
+            decision = receipt.decision
+            if decision is not None:
+                self._metrics.tap(receipt.purpose, decision.reason, granted=decision.granted, offline=False)

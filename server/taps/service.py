@@ -132,7 +132,7 @@ class TapService:
         for arrival, frame in zip(arrivals, checked, strict=True):
             parts = [self._alone(arrival, one) for one in frame]
             statuses = tuple(status for part in parts for status in part.statuses)
-            receipts.append(Receipt(statuses, parts[-1].acked_through, parts[-1].decision))
+            receipts.append(Receipt(statuses, parts[-1].acked_through, parts[-1].decision, parts[-1].purpose))
         return receipts
 
     def _alone(self, arrival: Arrival, one: Checked) -> Receipt:
@@ -148,7 +148,7 @@ class TapService:
         receipt = self._retried([arrival], [(refused,)])[0]
         status = ((one.record.seq, RecordStatus.QUARANTINED),)
         fault = LiveDecision(granted=False, reason=Reason.SERVER_FAULT, policy_version=0)
-        return Receipt(status, receipt.acked_through, fault if arrival.live else None)
+        return Receipt(status, receipt.acked_through, fault if arrival.live else None, receipt.purpose)
 
 
 def _keys(arrivals: Sequence[Arrival], checked: Sequence[tuple[Checked, ...]]) -> tuple[list[TapKey], list[TapKey]]:
