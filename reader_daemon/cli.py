@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import os
 import signal
-import sqlite3
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -85,7 +84,7 @@ def _run(settings: Settings) -> int:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, stop.set)
             runner.run(serve(settings, identity, stop, software()))
-    except (IdentityError, StoreUnusableError, JournalDamagedError, sqlite3.Error, OSError) as error:
+    except (IdentityError, StoreUnusableError, JournalDamagedError, OSError) as error:
         print(f"onecard-reader: {error}", file=sys.stderr)
         return TROUBLE
     return 0
@@ -105,29 +104,13 @@ def _enrol(settings: Settings, code: str) -> int:
 
 
 def _readers() -> int:
-    from serial.tools import list_ports
+    from reader_daemon.transports.plugged_in import pcsc_readers, serial_ports
 
-    for port in sorted(list_ports.comports()):
-        by_id = _stable_name(port.device)
-        print(f"serial  {by_id}  {port.description}")
-    try:
-        from smartcard.System import readers
-    except ImportError:
-        print("PC/SC   pyscard is not installed; install onecard[reader,pcsc]")
-        return 0
-    try:
-        for reader in readers():
-            print(f"PC/SC   {reader}")
-    except Exception as error:  # noqa: BLE001 - pyscard raises its own for "no service"; any of them only means none
-        print(f"PC/SC   no service: {error}")
+    for port in serial_ports():
+        print(f"serial  {port}")
+    for reader in pcsc_readers():
+        print(f"PC/SC   {reader}")
     return 0
-
-
-def _stable_name(device: str) -> str:
-    """Return the name that follows the adapter by its serial number, where there is one."""
-    folder = Path("/dev/serial/by-id")
-    links = sorted(folder.iterdir()) if folder.is_dir() else []
-    return next((str(link) for link in links if link.resolve() == Path(device).resolve()), device)
 
 
 def _doctor(settings: Settings) -> int:

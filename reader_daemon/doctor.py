@@ -6,7 +6,6 @@ It changes nothing, and it must not run the readers: a daemon may be using them.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,8 @@ from cardcore.wire.messages import Challenge
 from reader_daemon.identity import Identity, IdentityError, load_identity
 from reader_daemon.ports import read_key
 from reader_daemon.settings import Settings, SettingsError
-from reader_daemon.store.journal_schema import FORMAT_VERSION, JournalDamagedError, JournalKeys, verify_records
+from reader_daemon.store.inspection import inspect_journal
+from reader_daemon.store.journal_schema import JournalDamagedError, JournalKeys
 from reader_daemon.system import System
 from reader_daemon.uplink.connection import LinkClosedError
 from reader_daemon.uplink.websocket import WebSocketConnector
@@ -62,7 +62,7 @@ def examine(settings: Settings, system: System) -> Iterator[Finding]:
 def _checked(check: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(check, good=True, detail=look())
-    except (OSError, sqlite3.Error, JournalDamagedError, SettingsError) as error:
+    except (OSError, JournalDamagedError, SettingsError) as error:
         return Finding(check, good=False, detail=str(error))
 
 
@@ -80,22 +80,8 @@ def _key(path: Path) -> str:
 
 
 def _journal(path: Path, identity: Identity) -> str:
-    """Verify every record, read-only, beside a daemon that may be running."""
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version != FORMAT_VERSION:
-            msg = f"{path} has format {version}, this version reads {FORMAT_VERSION}"
-            raise JournalDamagedError(msg)
-        keys = JournalKeys(identity.device_id, identity.record_key)
-        pending = 0
-        epochs = connection.execute("SELECT epoch, acked_through FROM epoch ORDER BY ordinal").fetchall()
-        for epoch, acked_through in epochs:
-            head = verify_records(connection, epoch, keys, None)
-            pending += max(0, head.seq - acked_through)
-    finally:
-        connection.close()
-    return f"verifies; {len(epochs)} epoch(s), {pending} records wait for the server"
+    found = inspect_journal(path, JournalKeys(identity.device_id, identity.record_key))
+    return f"verifies; {found.epochs} epoch(s), {found.pending} records wait for the server"
 
 
 async def _server(settings: Settings, system: System, identity: Identity | None) -> Finding:
@@ -112,7 +98,7 @@ async def _server(settings: Settings, system: System, identity: Identity | None)
         await connection.close()
     if not isinstance(challenge, Challenge):
         return Finding("server", good=False, detail=f"{settings.server_url} is no Onecard server")
-    if identity is not None and challenge.site != identity.site:
+    if identity is not None and challenge.site not in {"", identity.site}:
         return Finding("server", good=False, detail=f"it is site {challenge.site}, this device is of {identity.site}")
     skew_ms = challenge.server_time_ms - to_millis(system.clock.now())
     good = abs(skew_ms) <= WORRYING_SKEW_MS

@@ -16,7 +16,7 @@ from cardcore.reasons import Reason
 from reader_daemon.blocking import RunBlocking
 from reader_daemon.clock_watch import ClockWatch
 from reader_daemon.store.journal_db import JournalStore
-from reader_daemon.store.sqlite_file import StoreFault
+from reader_daemon.store.sqlite_file import StoreBrokenError, StoreFault
 from reader_daemon.store.tap_state import OfflineMeals, OpenTap
 
 MAX_DETAIL_CHARACTERS = 300
@@ -92,7 +92,12 @@ class Recorder:
     async def close_open_taps(self) -> int:
         """Write NOT_CONFIRMED for every tap that no use case is working on; returns how many."""
         closed = 0
-        for tap in await self._run(self._journal.open_taps):
+        try:
+            found = await self._run(self._journal.open_taps)
+        except StoreBrokenError as error:
+            _log.error("store_failed", kind="io", detail=str(error))
+            return 0
+        for tap in found:
             if tap.seq in self._open:
                 continue
             if not await self.outcome(tap.seq, OutcomeKind.NOT_CONFIRMED, tap.verdict or UNDECIDED):

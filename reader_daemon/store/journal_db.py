@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cardcore.ids import MAX_EPOCH, IdSource, TapKey
 from cardcore.journal import START, Body, ChainHead, Intent, Record, write_record
@@ -25,7 +25,17 @@ from reader_daemon.store.journal_schema import (
     verify_records,
 )
 from reader_daemon.store.latencies import Latencies
-from reader_daemon.store.sqlite_file import Connect, FaultKind, StoreFault, connect, fault_of, open_durable, set_aside
+from reader_daemon.store.sqlite_file import (
+    Connect,
+    FaultKind,
+    StoreBrokenError,
+    StoreFault,
+    StoreUnusableError,
+    connect,
+    fault_of,
+    open_durable,
+    set_aside,
+)
 
 CAPACITY_RECORDS = 2_000_000
 """Unacknowledged records beyond which taps are refused; with them about 1.2 GB."""
@@ -110,7 +120,8 @@ class JournalStore:
         except (JournalDamagedError, sqlite3.DatabaseError) as error:
             self.close()
             if isinstance(error, sqlite3.OperationalError) and fault_of(error).kind is not FaultKind.DAMAGED:
-                raise
+                msg = f"{self._settings.path}: {error}"
+                raise StoreUnusableError(msg) from error
             aside = set_aside(self._settings.path, at_ms)
             report = StartReport(set_aside=aside.name, damage=str(error))
             self._open_file()
@@ -162,7 +173,7 @@ class JournalStore:
 
     def _live(self) -> sqlite3.Connection:
         if self._connection is None and (fault := self._reopen()) is not None:
-            raise sqlite3.OperationalError(fault.detail)
+            raise StoreBrokenError(fault.detail)
         assert self._connection is not None
         return self._connection
 
@@ -229,11 +240,21 @@ class JournalStore:
         """Return where the current epoch stands."""
         return Position(self.epoch, self.head.seq, self._acked.get(self.epoch, 0), self.pending)
 
+    def next_position(self) -> Position:
+        """Return where the epoch stands that the next session is about: the oldest with something to send."""
+        for epoch, acked_through, last_seq in self.pending_epochs():
+            return Position(epoch, last_seq, acked_through, self.pending)
+        return self.position()
+
     def pending_epochs(self) -> tuple[tuple[int, int, int], ...]:
         """Return (epoch, acked through, last seq) of every epoch with something to send, oldest first."""
         return tuple(
             (epoch, acked, self._last[epoch]) for epoch, acked in self._acked.items() if self._last[epoch] > acked
         )
+
+    def last_seq(self, epoch: int) -> int:
+        """Return the last number of an epoch; 0 for one that is not ours."""
+        return self._last.get(epoch, 0)
 
     def acked_through(self, epoch: int) -> int:
         """Return the server's mark for an epoch as last heard; 0 for one that is not ours."""
@@ -272,18 +293,25 @@ class JournalStore:
             (epoch, mark - self._settings.ring_records, epoch, oldest_kept_ms, PRUNED_AT_ONCE),
         )
 
-    def rewind(self, acked_through: int, *, all_epochs: bool, at_ms: int) -> StoreFault | None:
-        """Take the server's lower mark as the truth and send again from there (P10)."""
-        if all_epochs:
-            for epoch in self._acked:
-                if epoch != self.epoch and (fault := self._set_mark(epoch, self._oldest(epoch), at_ms)) is not None:
+    def give_up(self, epoch: int, at_ms: int) -> StoreFault | None:
+        """Stop offering a closed epoch's records to a server that has others in their place; they stay in the file."""
+        return self._set_mark(epoch, self._last.get(epoch, 0), at_ms)
+
+    def rewind(self, epoch: int, acked_through: int, *, others: bool, at_ms: int) -> StoreFault | None:
+        """Take the server's lower mark of an epoch as the truth and send again from there (P10).
+
+        `others`: the server was restored, so all other epochs are sent again too, from the oldest kept record.
+        """
+        if others:
+            for other in list(self._acked):
+                if other != epoch and (fault := self._set_mark(other, self._oldest(other), at_ms)) is not None:
                     return fault
-        return self._set_mark(self.epoch, max(acked_through, self._oldest(self.epoch)), at_ms)
+        return self._set_mark(epoch, max(acked_through, self._oldest(epoch)), at_ms)
 
     def _oldest(self, epoch: int) -> int:
         """Return the number before the oldest record that is still kept."""
-        query = "SELECT coalesce(min(seq), 1) FROM record WHERE epoch = ?"
-        return int(self._live().execute(query, (epoch,)).fetchone()[0]) - 1
+        row = self._one("SELECT coalesce(min(seq), 1) FROM record WHERE epoch = ?", epoch)
+        return 0 if row is None else int(row[0]) - 1
 
     def begin_epoch(self, because: str) -> StoreFault | None:
         """Close the current epoch and begin another, random and never used before (P2)."""
@@ -314,27 +342,36 @@ class JournalStore:
                 if found and size_bytes > max_bytes:
                     break
                 found.append(record)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StoreBrokenError) as error:
             return fault_of(error)
         return tuple(found)
 
     def hash_at(self, epoch: int, seq: int) -> bytes | None:
-        """Return the hash of a kept record, or None."""
+        """Return the hash of a kept record, or None. Raises StoreBrokenError."""
         if seq == 0:
             return START.hash
-        query = "SELECT hash FROM record WHERE epoch = ? AND seq = ?"
-        row = self._live().execute(query, (epoch, seq)).fetchone()
+        row = self._one("SELECT hash FROM record WHERE epoch = ? AND seq = ?", epoch, seq)
         return None if row is None else bytes(row[0])
 
     def open_taps(self) -> tuple[tap_state.OpenTap, ...]:
-        """Return the taps of the current epoch without an outcome."""
-        return tap_state.open_taps(self._live(), self.epoch)
+        """Return the taps of the current epoch without an outcome. Raises StoreBrokenError."""
+        try:
+            return tap_state.open_taps(self._live(), self.epoch)
+        except sqlite3.Error as error:
+            raise StoreBrokenError(str(error)) from error
+
+    def _one(self, query: str, *values: int | str) -> tuple[Any, ...] | None:
+        try:
+            row: tuple[Any, ...] | None = self._live().execute(query, values).fetchone()
+        except sqlite3.Error as error:
+            raise StoreBrokenError(str(error)) from error
+        return row
 
     def offline_meals(self, till: str) -> tap_state.OfflineMeals | StoreFault:
         """Return what a till served alone and the server has not acknowledged."""
         try:
             return tap_state.offline_meals(self._live(), till)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StoreBrokenError) as error:
             return fault_of(error)
 
     def last_served(self) -> dict[str, tap_state.LastServed]:
@@ -358,7 +395,7 @@ class JournalStore:
         return self._set_meta("generation", generation)
 
     def _meta(self, key: str) -> str:
-        row = self._live().execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        row = self._one("SELECT value FROM meta WHERE key = ?", key)
         return "" if row is None else str(row[0])
 
     def _set_meta(self, key: str, value: str) -> StoreFault | None:

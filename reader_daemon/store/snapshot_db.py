@@ -19,6 +19,7 @@ from reader_daemon.store.sqlite_file import (
     Connect,
     FaultKind,
     StoreFault,
+    StoreUnusableError,
     connect,
     fault_of,
     open_durable,
@@ -70,7 +71,8 @@ class SnapshotStore:
             return self._load()
         except (sqlite3.DatabaseError, msgspec.DecodeError, msgspec.ValidationError, ValueError, KeyError) as error:
             if isinstance(error, sqlite3.OperationalError) and fault_of(error).kind is not FaultKind.DAMAGED:
-                raise
+                msg = f"{self._path}: {error}"
+                raise StoreUnusableError(msg) from error
             problem = str(error)[:200]
         self.close()
         set_aside(self._path, at_ms)

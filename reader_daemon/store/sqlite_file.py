@@ -43,6 +43,10 @@ class StoreUnusableError(Exception):
     """The store cannot be used at all: the daemon must not start. The message says what to do."""
 
 
+class StoreBrokenError(Exception):
+    """A read that must not fail failed: the disk is broken now, and may be back later."""
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """Open a file for use by whichever single thread the executor has; transactions are explicit."""
     return sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False)

@@ -1,4 +1,4 @@
-"""Which records go up next: oldest epoch first, in order, below every tap that waits live, within credit and frame.
+"""Which records go up next: in order, below every tap that waits live, within credit and frame.
 
 One frame is under way at a time: a live tap never waits for more than one backlog frame (P11).
 """
@@ -36,16 +36,13 @@ class UnderWay:
     sent_at_ms: int
 
 
-def next_span(
-    pending: tuple[tuple[int, int, int], ...], current: int, lowest_live: int | None, credit: int
-) -> Span | None:
-    """Choose what to read next. `pending` is (epoch, acked through, last seq), oldest first; `current` the open one."""
-    for epoch, acked_through, last_seq in pending:
-        last = last_seq if epoch != current or lowest_live is None else min(last_seq, lowest_live - 1)
-        if last > acked_through:
-            allowed = max(credit, NO_CREDIT_RECORDS)
-            return Span(epoch, acked_through, min(last - acked_through, allowed, MAX_UPLOAD_RECORDS))
-    return None
+def next_span(epoch: int, acked_through: int, last_seq: int, lowest_live: int | None, credit: int) -> Span | None:
+    """Choose what of an epoch to read next, below the lowest tap that waits live; None when there is nothing."""
+    last = last_seq if lowest_live is None else min(last_seq, lowest_live - 1)
+    if last <= acked_through:
+        return None
+    allowed = max(credit, NO_CREDIT_RECORDS)
+    return Span(epoch, acked_through, min(last - acked_through, allowed, MAX_UPLOAD_RECORDS))
 
 
 def fitting(records: tuple[Record, ...]) -> tuple[Record, ...]:

@@ -113,6 +113,8 @@ class Uplink:
         self._heard_ms = 0
         self._pings = 0
         self._complained = ""
+        self._epoch = 0
+        """The epoch this session is about: a closed one is sent first, in a session of its own."""
         self.open = False
 
     # --- for the use cases -----------------------------------------------------------------------------------
@@ -120,7 +122,7 @@ class Uplink:
     async def ask(self, record: Record, deadline_ms: int) -> TapDecision | None:
         """Ask the server to decide a tap that is durable here; None when no answer comes within `deadline_ms`."""
         number = (self._journal.epoch, record.seq)
-        if not self.open or len(self._live) >= MAX_LIVE_FRAMES:
+        if not self.open or self._epoch != number[0] or len(self._live) >= MAX_LIVE_FRAMES:
             return None
         future = self._asks.begin(number)
         if future is None:
@@ -192,7 +194,8 @@ class Uplink:
             await self._owner.link_event("link_down", "", alarm=False)
 
     async def _receive(self, connection: Connection, tasks: asyncio.TaskGroup) -> None:
-        position = self._journal.position()
+        position = self._journal.next_position()
+        self._epoch = position.epoch
         generation = await self._run(lambda: self._journal.generation)
         session = LinkSession(self._around, position, generation)
         self._heard_ms = self._around.clock.monotonic_ms()
@@ -200,7 +203,7 @@ class Uplink:
             async with asyncio.timeout(HANDSHAKE_SECONDS):
                 while session.phase is not Phase.OPEN:
                     for effect in session.receive(await connection.receive()):
-                        await self._do(effect, connection, tasks)
+                        await self._do(effect, connection, session, tasks)
         except TimeoutError:
             raise SessionEndedError(Ended("no welcome came in time")) from None
         tasks.create_task(self._send_all(connection))
@@ -211,9 +214,9 @@ class Uplink:
             self._heard_ms = self._around.clock.monotonic_ms()
             self._around.policy.heard()
             for effect in session.receive(frame):
-                await self._do(effect, connection, tasks)
+                await self._do(effect, connection, session, tasks)
 
-    async def _do(self, effect: Effect, connection: Connection, tasks: asyncio.TaskGroup) -> None:
+    async def _do(self, effect: Effect, connection: Connection, session: LinkSession, tasks: asyncio.TaskGroup) -> None:
         match effect:
             case effects.Send(message):
                 if self.open:
@@ -222,7 +225,8 @@ class Uplink:
                     await connection.send(encode(message))
             case effects.Opened(welcome):
                 self._opened(
-                    await self._run(lambda: settle_welcome(self._journal, welcome, self._wall_ms())), welcome.credit
+                    await self._run(lambda: settle_welcome(self._journal, welcome, self._epoch, self._wall_ms())),
+                    welcome.credit,
                 )
             case effects.ClockMeasured(sent_ms, server_ms, answered_ms):
                 self._around.watch.measured(sent_ms, server_ms, answered_ms)
@@ -235,14 +239,14 @@ class Uplink:
             case Ended():
                 raise SessionEndedError(effect)
             case _:
-                await self._do_policy(effect, tasks)
+                await self._do_policy(effect, session, tasks)
 
-    async def _do_policy(self, effect: PolicyEffect, tasks: asyncio.TaskGroup) -> None:
+    async def _do_policy(self, effect: PolicyEffect, session: LinkSession, tasks: asyncio.TaskGroup) -> None:
         match effect:
             case effects.InstallDeny(deny):
                 self._say(await self._installer.deny(deny))
             case effects.InstallState():
-                tasks.create_task(self._install(effect))
+                tasks.create_task(self._install(effect, session))
             case effects.StateRefused(problem):
                 self._say(self._installer.in_force(problem))
             case effects.Confirmed():
@@ -251,8 +255,8 @@ class Uplink:
     def _opened(self, settled: Settled, credit: int) -> None:
         if settled.problem:
             raise SessionEndedError(Ended(f"the journal failed: {settled.problem}"))
-        if settled.new_epoch:
-            raise SessionEndedError(Ended(f"new epoch: {settled.new_epoch}", alarm=True))
+        if settled.closed:
+            raise SessionEndedError(Ended(f"epoch closed: {settled.closed}", alarm=True))
         self._backoff.reset()
         self._complained = ""
         self._credit = credit
@@ -290,8 +294,10 @@ class Uplink:
     async def _command(self, command: Command, deadline_ms: int) -> None:
         self._say(await self._owner.run_command(command, deadline_ms))
 
-    async def _install(self, effect: effects.InstallState) -> None:
+    async def _install(self, effect: effects.InstallState, session: LinkSession) -> None:
+        """Install beside the traffic; the installer takes one transfer after the other."""
         self._say(await self._installer.install(effect))
+        session.transfer_ended()
         self._health_wanted.set()
 
     async def _beat(self) -> None:
@@ -321,9 +327,13 @@ class Uplink:
                 await self._upload_next()
 
     async def _upload_next(self) -> None:
-        journal = self._journal
-        span = next_span(journal.pending_epochs(), journal.epoch, self._asks.lowest(journal.epoch), self._credit)
+        journal, epoch = self._journal, self._epoch
+        span = next_span(
+            epoch, journal.acked_through(epoch), journal.last_seq(epoch), self._asks.lowest(epoch), self._credit
+        )
         if span is None:
+            if any(other != epoch for other, _, _ in journal.pending_epochs()):
+                raise SessionEndedError(Ended("another epoch has records to send"))
             return
         read = await self._run(
             lambda: journal.records_after(span.epoch, span.after, span.max_records, READ_AHEAD_BYTES)
@@ -345,8 +355,10 @@ class Uplink:
         if any(status in {RecordStatus.CONFLICT, RecordStatus.QUARANTINED} for _, status in ack.statuses):
             _log.error("records_quarantined", epoch=ack.epoch, records=odd[:10], count=len(odd))
         before = self._journal.acked_through(ack.epoch)
-        if ack.epoch == self._journal.epoch and ack.acked_through < before:
-            await self._run(lambda: self._journal.rewind(ack.acked_through, all_epochs=False, at_ms=self._wall_ms()))
+        if ack.acked_through < before:
+            await self._run(
+                lambda: self._journal.rewind(ack.epoch, ack.acked_through, others=False, at_ms=self._wall_ms())
+            )
         else:
             await self._run(lambda: self._journal.mark_acked(ack.epoch, ack.acked_through, self._wall_ms()))
         if under_way is not None and ack.acked_through <= before:

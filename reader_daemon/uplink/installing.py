@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 
 from cardcore.access.snapshot import StateItem
@@ -29,10 +31,17 @@ class PolicyInstaller:
         self._run = run
         self._clock = clock
         self._written_ms: int | None = None
+        self._installing = asyncio.Lock()
 
     async def install(self, effect: InstallState) -> StateInstalled:
         """Build, verify, store, then decide by a transferred version; the answer says what is in force."""
+        async with self._installing:
+            return await self._install(effect)
+
+    async def _install(self, effect: InstallState) -> StateInstalled:
         base = self._policy.snapshot
+        if effect.begin.version == base.version and effect.begin.content_hash == base.content_hash:
+            return self.in_force()
         built = await self._run(lambda: build_snapshot(base, effect.begin, effect.items))
         if isinstance(built, str):
             _log.warning("state_refused", version=effect.begin.version, problem=built)

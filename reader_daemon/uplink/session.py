@@ -54,6 +54,8 @@ from reader_daemon.uplink.transfer import Transfer, begin_problem
 
 NONCE_BYTES = 32
 REMEMBERED_NONCES = 1_024
+MAX_REFUSED_TRANSFERS = 3
+"""A server that goes on sending what must be refused would otherwise fill the link with it."""
 LOOK_AGAIN_MS = 60_000
 """Wait after an answer that only a person can mend: revoked, unknown, wrong key, another site."""
 _FOR_A_PERSON = frozenset({GoodbyeCode.UNKNOWN_DEVICE, GoodbyeCode.WRONG_KEY, GoodbyeCode.REVOKED, GoodbyeCode.VERSION})
@@ -100,6 +102,9 @@ class LinkSession:
         self._nonce = b""
         self._asked_ms = 0
         self._transfer: Transfer | None = None
+        self._coming: StateBegin | None = None
+        """The transfer that is being installed: the next delta stands on it."""
+        self._refusals = 0
         self.phase = Phase.CHALLENGE
         self.bad_frames = 0
 
@@ -120,6 +125,10 @@ class LinkSession:
                 return self._open(message)
             case Phase.ENDED:
                 return []
+
+    def transfer_ended(self) -> None:
+        """Note that an installation ended, well or not: what is in force counts again."""
+        self._coming = None
 
     def end(self, why: str, advised_ms: int = 0, *, alarm: bool = False) -> list[Effect]:
         """End the session from our side."""
@@ -234,8 +243,8 @@ class LinkSession:
         problem: str | None
         match message:
             case StateBegin():
-                installed = self._around.policy.snapshot.version
-                problem = begin_problem(message, identity.site, identity.server_key, installed)
+                now = self._coming or self._around.policy.snapshot
+                problem = begin_problem(message, identity.site, identity.server_key, now.version, now.content_hash)
                 self._transfer = None if problem else Transfer(message)
             case _ if self._transfer is None:
                 return []  # the rest of a transfer that was refused
@@ -243,10 +252,14 @@ class LinkSession:
                 problem = self._transfer.take(message)
             case StateEnd():
                 done, self._transfer = self._transfer, None
+                self._coming = done.begin
                 return [effects.InstallState(done.begin, tuple(done.items))]
         if problem is None:
             return []
         self._transfer = None
+        self._refusals += 1
+        if self._refusals > MAX_REFUSED_TRANSFERS:
+            return self.end(f"policy refused again and again: {problem}", LOOK_AGAIN_MS, alarm=True)
         _log.warning("state_refused", version=message.version, problem=problem)
         return [effects.StateRefused(problem)]
 

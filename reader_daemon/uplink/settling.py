@@ -2,54 +2,60 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 
 from cardcore.wire.messages import Welcome
 from reader_daemon.store.journal_db import JournalStore
+from reader_daemon.store.sqlite_file import StoreBrokenError, StoreFault
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What was done. `new_epoch` says why one was begun (the session must start again); `problem` is a disk fault."""
+    """What was done. `closed` says why an epoch ended (the session must start again); `problem` is a disk fault."""
 
-    new_epoch: str = ""
+    closed: str = ""
     rewound_to: int | None = None
     problem: str = ""
 
 
-def settle_welcome(journal: JournalStore, welcome: Welcome, at_ms: int) -> Settled:
-    """Bring the journal in line with the server's marks."""
+def settle_welcome(journal: JournalStore, welcome: Welcome, epoch: int, at_ms: int) -> Settled:
+    """Bring an epoch of the journal in line with the server's marks."""
     try:
-        return _settle(journal, welcome, at_ms)
-    except sqlite3.Error as error:
+        return _settle(journal, welcome, epoch, at_ms)
+    except StoreBrokenError as error:
         return Settled(problem=str(error))
 
 
-def _settle(journal: JournalStore, welcome: Welcome, at_ms: int) -> Settled:
-    position = journal.position()
-    because = _why_new_epoch(journal, welcome)
+def _settle(journal: JournalStore, welcome: Welcome, epoch: int, at_ms: int) -> Settled:
+    because = _why_close(journal, welcome, epoch)
     if because:
-        fault = journal.begin_epoch(because)
-        return Settled(problem=fault.detail) if fault else Settled(new_epoch=because)
+        return _close(journal, epoch, because, at_ms)
     known = journal.generation
     restored = known not in {"", welcome.generation}
     rewound_to: int | None = None
-    if restored or welcome.acked_through < position.acked_through:
-        fault = journal.rewind(welcome.acked_through, all_epochs=restored, at_ms=at_ms)
+    if restored or welcome.acked_through < journal.acked_through(epoch):
+        fault = journal.rewind(epoch, welcome.acked_through, others=restored, at_ms=at_ms)
         rewound_to = welcome.acked_through
     else:
-        fault = journal.mark_acked(position.epoch, welcome.acked_through, at_ms)
+        fault = journal.mark_acked(epoch, welcome.acked_through, at_ms)
     if fault is None and known != welcome.generation:
         fault = journal.set_generation(welcome.generation)
     return Settled(problem=fault.detail) if fault else Settled(rewound_to=rewound_to)
 
 
-def _why_new_epoch(journal: JournalStore, welcome: Welcome) -> str:
-    position = journal.position()
-    if welcome.new_epoch_wanted or welcome.acked_through > position.last_seq:
-        return f"the server holds {welcome.acked_through} records, this journal {position.last_seq}: rolled back"
-    own = journal.hash_at(position.epoch, welcome.acked_through)
+def _close(journal: JournalStore, epoch: int, because: str, at_ms: int) -> Settled:
+    """Stop offering what the server cannot place, and write on in a new epoch if this was the current one."""
+    fault: StoreFault | None = journal.give_up(epoch, at_ms)
+    if fault is None and epoch == journal.epoch:
+        fault = journal.begin_epoch(because)
+    return Settled(problem=fault.detail) if fault else Settled(closed=because)
+
+
+def _why_close(journal: JournalStore, welcome: Welcome, epoch: int) -> str:
+    last_seq = journal.last_seq(epoch)
+    if welcome.new_epoch_wanted or welcome.acked_through > last_seq:
+        return f"the server holds {welcome.acked_through} records, this journal {last_seq}: rolled back"
+    own = journal.hash_at(epoch, welcome.acked_through)
     if welcome.acked_through and own is not None and own != welcome.head_hash:
         return f"record {welcome.acked_through} at the server is another one than here: forked"
     return ""

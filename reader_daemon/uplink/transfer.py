@@ -38,14 +38,18 @@ class Transfer:
         return None
 
 
-def begin_problem(begin: StateBegin, site: str, server_key: bytes, installed: int) -> str | None:
-    """Return why a transfer must not begin, or None. `installed` is the version in force."""
+def begin_problem(begin: StateBegin, site: str, server_key: bytes, installed: int, same_hash: bytes) -> str | None:
+    """Return why a transfer must not begin, or None.
+
+    `installed` is the version in force, or about to be; the very same content once more is no problem.
+    """
     signed = signing.state_bytes(site, begin.base_version, begin.version, begin.content_hash)
     if not signing.verified(server_key, begin.signature, signed):
         return "the signature is not this site's server's"
-    if begin.version <= installed:
+    same = begin.version == installed and begin.content_hash == same_hash
+    if begin.version <= installed and not same:
         return f"version {begin.version} is not newer than {installed}"
-    if begin.base_version not in {0, installed}:
+    if begin.base_version not in {0, installed} and not same:
         return f"the delta is on version {begin.base_version}, here is {installed}"
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Protocol
 from uuid import UUID
@@ -86,6 +87,7 @@ class FakeServer:
         self.sessions = 0
         self.max_upload_bytes = 0
         self.duplicates = 0
+        self.challenge_site = ""
         self._wires: list[Wire] = []
 
     @property
@@ -156,28 +158,30 @@ class FakeServer:
         """Serve one link until it closes."""
         self.sessions += 1
         nonce = b"N" * 32
-        try:
-            await wire.send(encode(Challenge(nonce, 1, SITE, to_millis(self._clock.now()))))
-            hello = decode_for_server(await wire.receive())
-            assert isinstance(hello, Hello)
-            self.received.append(hello)
-            signed = signing.hello_bytes(nonce, hello)
-            assert signing.verified(self.device_key.public_key().public_bytes_raw(), hello.signature, signed)
-            await wire.send(encode(self._welcome(hello)))
-            self._wires.append(wire)
-            for deny in self.denies:
-                await wire.send(encode(deny))
-            await self._send_state(wire, hello)
-            while True:
-                message = decode_for_server(await wire.receive())
-                assert not isinstance(message, BadFrame), message
-                self.received.append(message)
-                await self._answer(wire, message)
-        except LinkClosedError:
-            pass
-        finally:
-            if wire in self._wires:
-                self._wires.remove(wire)
+        with contextlib.suppress(LinkClosedError):
+            await self._serve(wire, nonce)
+        if wire in self._wires:
+            self._wires.remove(wire)
+
+    async def _serve(self, wire: Wire, nonce: bytes) -> None:
+        await wire.send(encode(Challenge(nonce, 1, self.challenge_site, to_millis(self._clock.now()))))
+        hello = decode_for_server(await wire.receive())
+        assert isinstance(hello, Hello)
+        self.received.append(hello)
+        epoch_of_session = hello.epoch
+        signed = signing.hello_bytes(nonce, hello)
+        assert signing.verified(self.device_key.public_key().public_bytes_raw(), hello.signature, signed)
+        await wire.send(encode(self._welcome(hello)))
+        self._wires.append(wire)
+        for deny in self.denies:
+            await wire.send(encode(deny))
+        await self._send_state(wire, hello)
+        while True:
+            message = decode_for_server(await wire.receive())
+            assert not isinstance(message, BadFrame), message
+            self.received.append(message)
+            assert not isinstance(message, Tap | Upload) or message.epoch == epoch_of_session
+            await self._answer(wire, message)
 
     def _welcome(self, hello: Hello) -> Welcome:
         mark = self.mark(hello.epoch)

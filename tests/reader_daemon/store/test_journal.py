@@ -183,7 +183,7 @@ def test_an_acknowledgement_deletes_nothing_and_a_rewind_sends_again(tmp_path: P
     store.mark_acked(store.epoch, 10, 2_000)
     assert store.pending == 0
     assert len(records(store)) == 10
-    store.rewind(4, all_epochs=True, at_ms=2_000)
+    store.rewind(store.epoch, 4, others=True, at_ms=2_000)
     assert store.pending_epochs() == ((store.epoch, 4, 10),)
 
 
@@ -341,7 +341,7 @@ def test_after_any_history_the_chain_verifies_and_nothing_acknowledged_is_missin
             case "ack":
                 store.mark_acked(store.epoch, store.head.seq, 2_000)
             case "rewind":
-                store.rewind(store.head.seq // 2, all_epochs=at % 2 == 0, at_ms=2_000)
+                store.rewind(store.epoch, store.head.seq // 2, others=at % 2 == 0, at_ms=2_000)
             case "restart":
                 store.close()
                 store = opened(directory, ids_from=1_000 * (at + 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -179,10 +180,15 @@ def test_a_transfer_that_is_not_whole_new_and_genuine_changes_nothing(tmp_path: 
     async def main(loop: VirtualLoop) -> None:
         server = fresh_server(loop)
         async with running(loop, tmp_path, server) as site:
-            before = site.daemon.policy.snapshot
-            if spoil != "older":
-                server.set_items(LaneItem(LaneId("lane-2"), "g02", ZoneId("street"), ZoneId("compound")))
+            older = server.state_messages()
+            server.set_items(LaneItem(LaneId("lane-2"), "g02", ZoneId("street"), ZoneId("compound")))
             messages = server.state_messages(77 if spoil == "base" else 0)
+            if spoil == "older":
+                for message in messages:
+                    await server.push(message)
+                await asyncio.sleep(0.5)
+                messages = older
+            before = site.daemon.policy.snapshot
             if spoil == "signature":
                 messages[0] = msgspec.structs.replace(messages[0], signature=bytes(64))
             if spoil == "hash":
@@ -296,5 +302,65 @@ def test_reconnecting_backs_off(tmp_path: Path) -> None:
             await asyncio.sleep(600)
             connector = site.daemon._parts.connector
             assert 15 <= connector.tries <= 60  # type: ignore[attr-defined]
+
+    run_virtual(main)
+
+
+def test_deltas_that_follow_at_once_are_installed_one_on_the_other(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        server = fresh_server(loop)
+        async with running(loop, tmp_path, server) as site:
+            for number in range(2, 6):
+                base = server.snapshot.version
+                server.set_items(LaneItem(LaneId(f"lane-{number}"), f"g0{number}", ZoneId("a"), ZoneId("b")))
+                for message in server.state_messages(base):
+                    await server.push(message)
+            await asyncio.sleep(0.5)
+            assert site.daemon.policy.snapshot.content_hash == server.snapshot.content_hash
+            assert installed(server) == [""] * 5
+
+    run_virtual(main)
+
+
+def test_a_server_that_offers_an_old_policy_for_ever_is_left(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        server = fresh_server(loop)
+        older = server.state_messages()
+        server.set_items(LaneItem(LaneId("lane-2"), "g02", ZoneId("street"), ZoneId("compound")))
+        async with running(loop, tmp_path, server) as site:
+            version = site.daemon.policy.snapshot.version
+            for _ in range(10):
+                for message in older:
+                    await server.push(message)
+            await asyncio.sleep(30)
+            assert not site.daemon.uplink.open
+            assert site.daemon.policy.snapshot.version == version
+            assert len(installed(server)) <= 5
+
+    run_virtual(main)
+
+
+def test_a_moved_directory_first_sends_what_its_old_epoch_holds(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        server = fresh_server(loop)
+        first, second = tmp_path / "first", tmp_path / "second"
+        first.mkdir()
+        async with running(loop, first, server) as site:
+            server.down = True
+            await server.drop()
+            site.port.tap(ANNA)
+            await asyncio.sleep(8)
+            old, last = site.daemon.journal.epoch, site.daemon.journal.head.seq
+        shutil.copytree(first, second)
+        server.down = False
+        async with running(loop, second, server, ids_from=900) as site:
+            await asyncio.sleep(5)
+            assert site.daemon.journal.epoch != old
+            assert server.mark(old) >= last
+            site.port.tap(ANNA)
+            await asyncio.sleep(8)
+            assert site.outcomes() == [(OutcomeKind.NOT_USED, "granted")]
+            assert site.daemon.journal.pending == 0
+            assert server.mark(site.daemon.journal.epoch) == site.daemon.journal.head.seq
 
     run_virtual(main)

@@ -42,25 +42,25 @@ def pending(journal: JournalStore) -> list[tuple[int, int]]:
 
 
 def test_a_restored_server_is_sent_every_epoch_again(journal: JournalStore) -> None:
-    settled = settle_welcome(journal, welcome(journal, 2, "restored"), 1)
+    settled = settle_welcome(journal, welcome(journal, 2, "restored"), journal.epoch, 1)
     assert settled.rewound_to == 2
     assert pending(journal) == [(0, 3), (2, 5)]
     assert journal.generation == "restored"
 
 
 def test_a_restored_server_that_has_this_epoch_still_gets_the_old_ones(journal: JournalStore) -> None:
-    settle_welcome(journal, welcome(journal, 5, "restored"), 1)
+    settle_welcome(journal, welcome(journal, 5, "restored"), journal.epoch, 1)
     assert pending(journal) == [(0, 3)]
 
 
 def test_a_lower_mark_alone_rewinds_this_epoch(journal: JournalStore) -> None:
-    settle_welcome(journal, welcome(journal, 1), 1)
+    settle_welcome(journal, welcome(journal, 1), journal.epoch, 1)
     assert pending(journal) == [(1, 5)]
 
 
 def test_the_same_mark_changes_nothing(journal: JournalStore) -> None:
-    settled = settle_welcome(journal, welcome(journal, 5), 1)
-    assert (settled.new_epoch, settled.rewound_to, settled.problem) == ("", None, "")
+    settled = settle_welcome(journal, welcome(journal, 5), journal.epoch, 1)
+    assert (settled.closed, settled.rewound_to, settled.problem) == ("", None, "")
     assert pending(journal) == []
 
 
@@ -69,7 +69,7 @@ def test_a_server_that_knows_more_or_other_records_means_a_new_epoch(
     journal: JournalStore, mark: int, head: bytes, why: str
 ) -> None:
     before = journal.epoch
-    settled = settle_welcome(journal, welcome(journal, mark, head=head), 1)
-    assert why in settled.new_epoch
+    settled = settle_welcome(journal, welcome(journal, mark, head=head), journal.epoch, 1)
+    assert why in settled.closed
     assert journal.epoch != before
     assert journal.head.seq == 0
