@@ -146,6 +146,14 @@ class Database:
         self._engine.dispose()
 
 
+def schema_version(session: ReadSession) -> str:
+    """Return the version of the schema in the database; empty when there is none."""
+    exists = session.execute(text("select to_regclass('public.alembic_version') is not null")).scalar()
+    if not exists:
+        return ""
+    return str(session.execute(text("select version_num from alembic_version")).scalar() or "")
+
+
 _SESSION_OPTIONS = (
     f"-c role=onecard_app -c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}"
     " -c timezone=UTC -c synchronous_commit=on"

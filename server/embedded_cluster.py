@@ -15,6 +15,7 @@ import stat
 import subprocess
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -237,10 +238,8 @@ def _account() -> pwd.struct_passwd | None:
     """Return the account the cluster runs as when we are root; None when we are not."""
     if os.geteuid() != 0:
         return None
-    try:
+    with suppress(KeyError):
         return pwd.getpwnam(ROOT_RUNS_AS)
-    except KeyError:
-        pass
     useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin")
     try:
         subprocess.run(

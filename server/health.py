@@ -14,13 +14,12 @@ from contextlib import suppress
 
 import msgspec
 from fastapi import APIRouter, Request
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
 from cardcore.clock import Clock
 from server.bus.protocol import Bus, BusState
-from server.database import Database, DatabaseUnavailableError, ReadSession
+from server.database import Database, DatabaseUnavailableError, schema_version
 from server.link.ports import Run
 from server.metrics import CONTENT_TYPE, Metrics
 from server.migrations.newest import newest_version
@@ -77,14 +76,6 @@ class LoopPulse:
             lag_ms = max(0, self._clock.monotonic_ms() - self._beat_ms - BEAT_MS)
             self._lags_ms.append(lag_ms)
             self._metrics.loop_lag_seconds.set(self.worst_ms / 1000)
-
-
-def schema_version(session: ReadSession) -> str:
-    """Return the version of the schema in the database; empty when there is none."""
-    exists = session.execute(text("select to_regclass('public.alembic_version') is not null")).scalar()
-    if not exists:
-        return ""
-    return str(session.execute(text("select version_num from alembic_version")).scalar() or "")
 
 
 def health_router(database: Database, run: Run, bus: Bus, pulse: LoopPulse, metrics: Metrics) -> APIRouter:

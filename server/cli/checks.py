@@ -13,11 +13,10 @@ import redis
 from cardcore.ids import SiteId
 from server.cli import repository
 from server.cli.findings import Finding, Level
-from server.database import Database, ReadSession
+from server.database import Database, ReadSession, schema_version
 from server.devices import repository as devices
 from server.devices import service as device_service
 from server.devices.models import DeviceStatus
-from server.health import schema_version
 from server.migrations.newest import newest_version
 from server.secrets_file import SecretsFileError, ServerSecrets, check_secrets_file, load_secrets
 from server.settings import Settings

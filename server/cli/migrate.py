@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from server.cli.opened import opened
-from server.health import schema_version
+from server.database import schema_version
 from server.settings import Settings
 
 
