@@ -120,5 +120,5 @@ def _doctor(settings: Settings) -> int:
     bad = 0
     for finding in examine(settings, real_system()):
         bad += not finding.good
-        print(f"{'ok  ' if finding.good else 'BAD '} {finding.check}: {finding.detail}")
+        print(f"{'ok' if finding.good else 'BAD':<4}{finding.check}: {finding.detail}")
     return TROUBLE if bad else 0

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
 
 from cardcore.journal import Outcome, OutcomeKind
 from reader_daemon.blocking import StoreThread
@@ -19,47 +16,12 @@ from reader_daemon.notify import Notifier
 from reader_daemon.surroundings import Deadlines
 from reader_daemon.system import real_system
 from reader_daemon.uplink.connection import LinkClosedError
-from reader_daemon.uplink.websocket import SUBPROTOCOL, WebSocketConnector
+from reader_daemon.uplink.websocket import WebSocketConnector
 from tests.reader_daemon.fake_server import FakeServer
+from tests.reader_daemon.listening import listening
 from tests.reader_daemon.site import ANNA, NotingPort, site_items
 
 PATIENCE_SECONDS = 20
-
-
-class SocketWire:
-    """The server's end of a WebSocket as the fake server wants it."""
-
-    def __init__(self, socket: ServerConnection) -> None:
-        self._socket = socket
-
-    async def send(self, frame: bytes) -> None:
-        try:
-            await self._socket.send(frame)
-        except ConnectionClosed as error:
-            raise LinkClosedError(str(error)) from error
-
-    async def receive(self) -> bytes:
-        try:
-            frame = await self._socket.recv()
-        except ConnectionClosed as error:
-            raise LinkClosedError(str(error)) from error
-        assert isinstance(frame, bytes)
-        return frame
-
-    async def close(self) -> None:
-        await self._socket.close()
-
-
-@contextlib.asynccontextmanager
-async def listening(server: FakeServer) -> AsyncIterator[str]:
-    async def handler(socket: ServerConnection) -> None:
-        assert socket.request is not None
-        assert socket.request.path == "/device/link"
-        await server.session(SocketWire(socket))
-
-    async with serve(handler, "127.0.0.1", 0, subprotocols=[SUBPROTOCOL]) as listener:
-        port = next(iter(listener.sockets)).getsockname()[1]
-        yield f"ws://127.0.0.1:{port}"
 
 
 async def until(true: Callable[[], bool]) -> None:
