@@ -118,10 +118,7 @@ class Load:
         places = [(daemon, place) for daemon in self._daemons for place in daemon.plan.places]
         spread = places[:: max(1, len(places) // order.tills)][: order.tills]
         await asyncio.gather(
-            *(
-                _till(daemon, place, order.mix, random.Random(f"{order.seed}/{place}"), ends, tally)
-                for daemon, place in spread
-            )
+            *(_till(daemon, place, _Hand(order, number, ends), tally) for number, (daemon, place) in enumerate(spread))
         )
         seconds = time.perf_counter() - began
         for daemon in self._daemons:
@@ -176,23 +173,46 @@ class Load:
         ends = began + order.seconds
         await asyncio.gather(
             *(
-                _peer_till(
-                    connection, f"{order.name}-{number}", order.mix, random.Random(order.seed + number), ends, tally
-                )
+                _peer_till(connection, f"{order.name}-{number}", _Hand(order, number, ends), tally)
                 for number, connection in enumerate(self._http[: order.tills])
             )
         )
         return tally.outcome(time.perf_counter() - began)
 
 
-async def _till(daemon: BenchDaemon, place: str, mix: Mix, chance: random.Random, ends: float, tally: Tally) -> None:
+class _Hand:
+    """What one till is shown: the same draws for the same order, whichever side is asked."""
+
+    def __init__(self, order: Charge, number: int, ends: float) -> None:
+        self._mix = order.mix
+        self._chance = random.Random(f"{order.seed}/{number}")
+        self._ends = ends
+        self._left = order.taps or sys.maxsize
+
+    @property
+    def open(self) -> bool:
+        """Whether another tap comes."""
+        return self._left > 0 and time.perf_counter() < self._ends
+
+    def repeats(self) -> bool:
+        """Draw whether the last tap comes once more."""
+        return self._chance.randrange(_PERCENT) < self._mix.repeats_percent
+
+    def card(self) -> tuple[str, bool]:
+        """Draw a card and whether it will be accepted."""
+        self._left -= 1
+        return _drawn(self._mix, self._chance)
+
+
+async def _till(daemon: BenchDaemon, place: str, hand: _Hand, tally: Tally) -> None:
     last: tuple[Record, TapDecision] | None = None
-    while (began := time.perf_counter()) < ends:
-        if last is not None and chance.randrange(_PERCENT) < mix.repeats_percent:
+    while hand.open:
+        if last is not None and hand.repeats():
             again = await daemon.live(last[0])
             tally.repeat(same=_same(again, last[1]))
             continue
-        credential, expected = _drawn(mix, chance)
+        credential, expected = hand.card()
+        began = time.perf_counter()
         record = daemon.intent(Purpose.TILL, place, credential)
         decision = await daemon.live(record)
         tally.answered(began, granted=decision.granted, expected=expected)
@@ -207,16 +227,15 @@ async def _lane(daemon: BenchDaemon, lane: str, mix: Mix, chance: random.Random,
     daemon.settle(Purpose.GATE, decision)
 
 
-async def _peer_till(
-    connection: HttpConnection, till: str, mix: Mix, chance: random.Random, ends: float, tally: Tally
-) -> None:
+async def _peer_till(connection: HttpConnection, till: str, hand: _Hand, tally: Tally) -> None:
     seq, last = 0, (b"", b"")
-    while (began := time.perf_counter()) < ends:
-        if last[0] and chance.randrange(_PERCENT) < mix.repeats_percent:
+    while hand.open:
+        if last[0] and hand.repeats():
             tally.repeat(same=await connection.post("/charge", last[0]) == last[1])
             continue
         seq += 1
-        credential, expected = _drawn(mix, chance)
+        credential, expected = hand.card()
+        began = time.perf_counter()
         body = msgspec.json.encode({"device": till, "epoch": 1, "seq": seq, "till": till, "credential": credential})
         answer = await connection.post("/charge", body)
         granted = msgspec.json.decode(answer)["granted"]

@@ -35,6 +35,8 @@ class Charge(Struct, frozen=True, tag=True):
     seed: int
     to_peer: bool = False
     name: str = "charge"
+    taps: int = 0
+    """When not 0, each till ends after so many taps."""
 
 
 class Drain(Struct, frozen=True, tag=True):

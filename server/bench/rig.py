@@ -25,6 +25,7 @@ from server.embedded import embedded_postgres
 from server.secrets_file import ServerSecrets, load_secrets
 from server.seed.card_list import SeedCard, read_card_list
 from server.seed.reference_site import LANES
+from server.seed.service import SeededHolder
 from server.system import System, real_system
 
 PRODUCT_DATABASE = "onecard_bench"
@@ -47,6 +48,8 @@ class Rig:
     cards: tuple[SeedCard, ...]
     sites: dict[str, SiteId] = field(default_factory=dict)
     """By slug."""
+    holders: tuple[SeededHolder, ...] = ()
+    """Of the reference site."""
     _enrolled: int = 0
 
     def beside(self, database: str) -> str:
@@ -74,7 +77,7 @@ class Rig:
     def reference_cards(self) -> BenchCards:
         """Write the reference site."""
         site, cards = write_reference(self.database, self.system, self.cards)
-        self.sites["reference"] = site.site_id
+        self.sites["reference"], self.holders = site.site_id, site.holders
         rig_repository.analyze(self.product_url)
         return cards
 
