@@ -7,7 +7,6 @@ import sys
 
 import structlog
 
-
 _tracebacks = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 """Without the values of local variables: keys are among them."""
 
