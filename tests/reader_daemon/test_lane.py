@@ -32,6 +32,7 @@ def test_a_granted_person_who_goes_through_is_a_passage(tmp_path: Path) -> None:
             epoch = site.daemon.journal.epoch
             assert site.server.mark(epoch) == site.daemon.journal.head.seq
             assert site.server.chain_is_whole(epoch)
+            assert site.server.duplicates == 0  # a tap that waits live is not uploaded beside
 
     run_virtual(main)
 
