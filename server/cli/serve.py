@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 
 import structlog
 import uvicorn
 
 from cardcore.wire.messages import MAX_FRAME_BYTES
+from server.link.directory import Directory
 from server.logs import configure_logs
 from server.settings import Settings, unknown_variables
 
@@ -33,9 +35,23 @@ def run(_arguments: argparse.Namespace, settings: Settings) -> int:
     configure_logs(settings.log_level, settings.log_format)
     for line in unknown_variables(os.environ):
         log.warning("setting_unknown", problem=line)
-    server = uvicorn.Server(server_config(create_app(settings), settings))
+    app = create_app(settings)
+    server = LinkServer(server_config(app, settings), app.state.parts.directory)
     server.run()
     return 0 if server.started else 1
+
+
+class LinkServer(uvicorn.Server):
+    """Says goodbye to the reader daemons before it closes their sockets: later they could not be told why."""
+
+    def __init__(self, config: uvicorn.Config, directory: Directory) -> None:
+        super().__init__(config)
+        self._directory = directory
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop serving."""
+        await self._directory.close()
+        await super().shutdown(sockets)
 
 
 def server_config(app: object, settings: Settings) -> uvicorn.Config:

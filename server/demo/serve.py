@@ -8,10 +8,8 @@ from __future__ import annotations
 import sys
 from datetime import timedelta
 
-import uvicorn
-
 from server.asgi import create_app
-from server.cli.serve import server_config
+from server.cli.serve import LinkServer, server_config
 from server.demo.shifted import shifted_system
 from server.logs import configure_logs
 from server.settings import load_settings
@@ -22,7 +20,7 @@ def main(argv: list[str]) -> int:
     settings = load_settings()
     configure_logs(settings.log_level, settings.log_format)
     app = create_app(settings, shifted_system(timedelta(seconds=int(argv[0]))))
-    uvicorn.Server(server_config(app, settings)).run()
+    LinkServer(server_config(app, settings), app.state.parts.directory).run()
     return 0
 
 

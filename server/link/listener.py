@@ -10,7 +10,7 @@ from cardcore.ids import DeviceId, SiteId
 from server.bus.protocol import MISSED, Bus, BusMessage
 from server.devices.service import DEVICE_TOPIC
 from server.link.directory import Directory
-from server.link.ports import OUTAGES, Devices, Run
+from server.link.ports import Devices, Run
 
 POLICY_TOPIC = "policy"
 
@@ -33,8 +33,7 @@ class Listener:
             async for message in hints:
                 try:
                     await self._heard(message)
-                except (*OUTAGES, KeyError, ValueError, TypeError) as error:
-                    # An outage, or a hint that another version of this software wrote: the next one may be fine.
+                except Exception as error:  # noqa: BLE001 - an outage, or a hint of another version: the next may be fine
                     log.warning("hint_not_followed", topic=message.topic, error=repr(error)[:200])
 
     async def _heard(self, message: BusMessage) -> None:

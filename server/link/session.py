@@ -44,6 +44,8 @@ from server.system import System
 from server.taps.arrivals import Arrival, LiveDecision, Receipt
 from server.taps.batcher import Batcher
 
+Work = Callable[..., Coroutine[Any, Any, None]]
+
 log = structlog.get_logger()
 
 MAX_LIVE_TAPS = 256
@@ -126,8 +128,8 @@ class Session:
 
     async def serve(self) -> None:
         """Converse until the link closes; leaves no task behind."""
-        self._spawn(self._feed_policy())
-        self._spawn(self._take_uploads())
+        self._spawn(self._feed_policy)
+        self._spawn(self._take_uploads)
         try:
             while not self._ended:
                 frame = await self._channel.receive()
@@ -144,7 +146,7 @@ class Session:
         match codec.decode_for_server(frame):
             case Tap() as tap:
                 if len(self._tasks) < MAX_LIVE_TAPS:
-                    self._spawn(self._decide(tap))
+                    self._spawn(self._decide, tap)
             case Upload() as upload:
                 if self._uploads.full():
                     await self.end(Goodbye(GoodbyeCode.PROTOCOL, "More uploads than credit.", retry_after_ms=1000))
@@ -153,9 +155,9 @@ class Session:
             case Ping() as ping:
                 await self._send(Pong(ping.id, ping.sent_ms, to_millis(self._system.clock.now())))
             case StateInstalled() as state:
-                self._spawn(self._installed(state))
+                self._spawn(self._installed, state)
             case Health() as health:
-                self._spawn(self._noted(self._devices.healthy, self.device, health))
+                self._spawn(self._noted, self._devices.healthy, self.device, health)
             case CommandDone() as done:
                 answer = self._commands.get(done.nonce)
                 if answer is not None and not answer.done():
@@ -260,8 +262,8 @@ class Session:
     async def _send(self, message: ToDaemon) -> None:
         await self._channel.send(codec.encode(message))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(_until_closed(work))
+    def _spawn(self, work: Work, *args: object) -> None:
+        task = asyncio.get_running_loop().create_task(_until_closed(work, *args))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -272,10 +274,10 @@ def revoked() -> Goodbye:
     return Goodbye(GoodbyeCode.REVOKED, advice)
 
 
-async def _until_closed(work: Coroutine[Any, Any, None]) -> None:
+async def _until_closed(work: Work, *args: object) -> None:
     """Let a task end quietly when its link does; `serve` notices by itself."""
     try:
-        await work
+        await work(*args)
     except LinkClosedError:
         log.debug("link_closed_in_task")
 
