@@ -69,6 +69,8 @@ class Reason(StrEnum):
     # the machine itself
     STORE_FAILED = "store_failed"
     SERVER_FAULT = "server_fault"
+    NOT_DECIDED = "not_decided"
+    """The device lost power, or was killed, before anybody had decided."""
 
     @property
     def grants(self) -> bool:

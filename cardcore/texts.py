@@ -68,5 +68,6 @@ REASON_TEXTS: Mapping[Reason, ReasonText] = {
     Reason.OFFLINE_TILL_SUM_CAP: ReasonText("Till holds too much offline money", "消费机脱机金额已满", "TILL LIMIT"),
     Reason.OFFLINE_TOO_LONG: ReasonText("Till has been offline too long", "消费机脱机时间过长", "OUT OF SERVICE"),
     Reason.STORE_FAILED: ReasonText("Out of service: no room for records", "暂停服务：无法保存记录", "OUT OF SERVICE"),
+    Reason.NOT_DECIDED: ReasonText("Interrupted before a decision; tap again", "处理中断，请重新刷卡", "TAP AGAIN"),
     Reason.SERVER_FAULT: ReasonText("Server could not decide; try again", "系统繁忙，请重试", "TRY AGAIN"),
 }

@@ -20,7 +20,7 @@ from reader_daemon.store.sqlite_file import StoreBrokenError, StoreFault
 from reader_daemon.store.tap_state import OfflineMeals, OpenTap
 
 MAX_DETAIL_CHARACTERS = 300
-UNDECIDED = Verdict(granted=False, reason=Reason.SERVER_FAULT.value, policy_version=0, offline=True)
+UNDECIDED = Verdict(granted=False, reason=Reason.NOT_DECIDED.value, policy_version=0, offline=True)
 """What stands for the decision that a power cut prevented."""
 
 _log = structlog.get_logger(__name__)

@@ -51,6 +51,6 @@ def test_without_a_record_nothing_turns_green(
             open_now = [tap.seq for tap in site.daemon.journal.open_taps()]
             assert len(open_now) == (1 if reader == "g01" else 0)  # the lane's second tap waits for its passage
             if broken != (Intent,):
-                assert (OutcomeKind.NOT_CONFIRMED, "server_fault") in site.outcomes()
+                assert (OutcomeKind.NOT_CONFIRMED, "not_decided") in site.outcomes()
 
     run_virtual(main)

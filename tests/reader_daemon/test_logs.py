@@ -21,12 +21,15 @@ def test_a_traceback_shows_no_local_variable(capsys: pytest.CaptureFixture[str])
     set_up_logs("info")
     record_key = "5ec4e7" * 5
     try:
-        if record_key:
-            msg = "no such table"
-            raise RuntimeError(msg)
+        _fail(record_key)
     except RuntimeError:
         structlog.get_logger().exception("store_failed")
     said = capsys.readouterr().err
     assert "no such table" in said
     assert "test_logs.py" in said
     assert record_key not in said
+
+
+def _fail(record_key: str) -> None:
+    msg = "no such table"
+    raise RuntimeError(msg if record_key else "")

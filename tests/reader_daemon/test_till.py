@@ -150,7 +150,7 @@ def test_a_cut_between_intent_and_outcome_is_not_confirmed_and_the_next_tap_is_s
         shutil.rmtree(alive)
         _restore(image, alive)
         async with running(loop, alive, server, ids_from=900) as site:
-            assert site.outcomes() == [(OutcomeKind.NOT_CONFIRMED, "server_fault")]
+            assert site.outcomes() == [(OutcomeKind.NOT_CONFIRMED, "not_decided")]
             site.port.tap(ANNA, "t01")
             await asyncio.sleep(2)
             assert site.outcomes()[-1] == (OutcomeKind.SERVED, "charged")
