@@ -23,11 +23,11 @@ from admin_web.pages import cards, charges, devices, live, overview, people, sig
 from admin_web.paths import local_path
 from admin_web.ports import PageServices
 from admin_web.rendering import Renderer
-from admin_web.rows import LiveEvent
 from admin_web.settings import PageSettings
 from admin_web.visits import NeedsSignIn, visit
 from admin_web.web import Web
 from cardcore.clock import Clock
+from server.live.feed import LiveTap
 
 PAGES = (sign_in, overview, live, people, cards, charges, devices)
 EXPLAINED = frozenset({403, 404, 405, 503})
@@ -41,7 +41,7 @@ def create_pages(services: PageServices, clock: Clock, settings: PageSettings) -
     assets = load_assets()
     renderer = Renderer(assets, settings, clock)
 
-    def live_row(event: LiveEvent, language: Language) -> str:
+    def live_row(event: LiveTap, language: Language) -> str:
         return renderer.fragment("live_row.html", language, event=event)
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)

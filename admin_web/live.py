@@ -18,11 +18,11 @@ import structlog
 
 from admin_web.i18n import Language
 from admin_web.ports import LiveFeed, Run
-from admin_web.rows import LiveEvent
 from admin_web.settings import LiveLimits
 from cardcore.clock import Clock
+from server.live.feed import LiveTap
 
-RenderRow = Callable[[LiveEvent, Language], str]
+RenderRow = Callable[[LiveTap, Language], str]
 HEARTBEAT = b": still here\n\n"
 SIGNED_OUT = b"event: signed-out\ndata:\n\n"
 FULL = b"retry: 30000\nevent: live-full\ndata:\n\n"
@@ -41,7 +41,7 @@ class _Entry:
 
     __slots__ = ("_frames", "event")
 
-    def __init__(self, event: LiveEvent) -> None:
+    def __init__(self, event: LiveTap) -> None:
         self.event = event
         self._frames: dict[Language, bytes] = {}
 
@@ -183,7 +183,7 @@ class LiveHub:
             await asyncio.sleep(wait_ms / 1000)
             wait_ms = min(wait_ms * 2, self._limits.retry_max_ms)
 
-    def _publish(self, event: LiveEvent) -> None:
+    def _publish(self, event: LiveTap) -> None:
         entry = _Entry(event)
         self._window.append(entry)
         for client in self._clients:

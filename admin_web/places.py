@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from admin_web.rows import Permission
+from server.staff.roles import Permission
 
 
 @dataclass(frozen=True, slots=True)

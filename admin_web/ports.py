@@ -1,4 +1,4 @@
-"""What the pages need from the server: one small Protocol a subject. They know nothing else of it.
+"""What the pages need from the server: one small Protocol a subject, in the server's own row types.
 
 Functions are synchronous and run through `Run`; only `LiveFeed.subscribe` is asynchronous. One call is one transaction.
 """
@@ -10,23 +10,22 @@ from dataclasses import dataclass
 from datetime import date
 from typing import ParamSpec, Protocol, TypeVar
 
-from admin_web.rows import (
+from cardcore.ids import CardId, IdSource, PersonId, StaffId, TillId
+from server.cards.service import CardChange
+from server.live.feed import LiveTap
+from server.reports.paging import Page
+from server.reports.rows import (
     BlockReason,
-    CardChange,
     CardRow,
     CardView,
     ChargeFilter,
     ChargesFound,
     DayFigures,
     DeviceRow,
-    LiveEvent,
-    Page,
     PersonRow,
     PersonView,
-    SessionView,
-    SignInResult,
 )
-from cardcore.ids import CardId, IdSource, PersonId, StaffId, TillId
+from server.staff.sign_in import SessionView, SignInResult
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
@@ -107,11 +106,11 @@ class Devices(Protocol):
 class LiveFeed(Protocol):
     """Taps as they are decided."""
 
-    def recent(self, count: int) -> tuple[LiveEvent, ...]:
+    def recent(self, count: int) -> tuple[LiveTap, ...]:
         """Return the newest `count` events, oldest first."""
         ...
 
-    def subscribe(self, after_id: int) -> AsyncIterator[LiveEvent]:
+    def subscribe(self, after_id: int) -> AsyncIterator[LiveTap]:
         """Yield every event after `after_id`, then new ones as they come, until closed. Raises if the bus is lost."""
         ...
 

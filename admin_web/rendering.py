@@ -7,7 +7,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -17,13 +17,11 @@ from admin_web.assets import Asset, asset_address
 from admin_web.i18n import Catalogue, Language, key_of, load_catalogue, reason_text
 from admin_web.paths import HOME, local_path
 from admin_web.places import PLACES, home_of
-from admin_web.rows import Permission
+from admin_web.settings import PageSettings
+from admin_web.visitor import Visitor
+from cardcore.clock import Clock
 from cardcore.reasons import ALARMING
-
-if TYPE_CHECKING:
-    from admin_web.settings import PageSettings
-    from admin_web.visits import Visit
-    from cardcore.clock import Clock
+from server.staff.roles import Permission
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -62,17 +60,17 @@ class Renderer:
         """Render a piece that belongs to no visitor, only to a language."""
         return self._environment.get_template(template).render(**self._words(language), **values)
 
-    def page(self, visit: Visit, template: str, status: int = 200, **values: object) -> HTMLResponse:
+    def page(self, visitor: Visitor, template: str, status: int = 200, **values: object) -> HTMLResponse:
         """Render a page for a visitor."""
-        request = visit.request
-        staff = visit.session.staff if visit.session is not None else None
+        request = visitor.request
+        staff = visitor.session.staff if visitor.session is not None else None
         content = self._environment.get_template(template).render(
-            **self._words(visit.language),
-            theme=visit.theme,
+            **self._words(visitor.language),
+            theme=visitor.theme,
             staff=staff,
             home=home_of(staff.permissions) if staff is not None else HOME,
-            may=visit.may,
-            form_token=visit.form_token,
+            may=visitor.may,
+            form_token=visitor.form_token,
             here=local_path(request.url.path + (f"?{request.url.query}" if request.url.query else "")),
             path=request.url.path,
             **values,

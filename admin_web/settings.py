@@ -13,8 +13,6 @@ MAX_SEARCH_CHARACTERS = 64
 MAX_LOGIN_CHARACTERS = 128
 MAX_PASSWORD_CHARACTERS = 256
 """ASVS 6.2.9 asks for at least 64; above this only hashing time is spent."""
-MAX_PAGE_NUMBER = 2_000
-"""Deeper paging is a search that should be narrower."""
 MAX_TOKEN_CHARACTERS = 128
 
 

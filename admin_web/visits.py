@@ -1,4 +1,4 @@
-"""A visit: one request with who sends it, in which language, and whether they may.
+"""A visit: one request with its visitor, and whether they may.
 
 Holds the cookie rules (ASVS 3.3), the form token, and the one table of which page asks for which permission. Decides
 nothing about the domain: services check every permission again.
@@ -10,16 +10,16 @@ import hmac
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Annotated
 from urllib.parse import parse_qsl
 
 from fastapi import Depends, HTTPException, Request, Response
 
-from admin_web.i18n import Language, choose_language
-from admin_web.rows import Permission, SessionView
+from admin_web.i18n import choose_language
 from admin_web.settings import MAX_FORM_FIELDS, MAX_TOKEN_CHARACTERS
+from admin_web.visitor import Visitor, form_token
 from admin_web.web import Web
+from server.staff.roles import Permission
 
 SECURE_COOKIE = "__Host-onecard"
 LOOPBACK_COOKIE = "onecard"
@@ -53,30 +53,10 @@ class NeedsSignIn(Exception):  # noqa: N818 - no error: the visitor is sent to t
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """One request, read."""
+class Visit(Visitor):
+    """One request, read: who sends it, and the parts of the site that answer it."""
 
-    request: Request
     web: Web
-    language: Language
-    theme: str
-    token: str | None
-    """The session token as sent; proves nothing until `session` is there."""
-    session: SessionView | None
-
-    @property
-    def form_token(self) -> str:
-        """The token that this session's forms must carry; empty without a session."""
-        return form_token(self.token) if self.token is not None else ""
-
-    def may(self, permission: Permission) -> bool:
-        """Tell whether the visitor holds a permission."""
-        return self.session is not None and permission in self.session.staff.permissions
-
-
-def form_token(session_token: str) -> str:
-    """Derive the form token of a session: nobody without the session token can make it, and it is stored nowhere."""
-    return hmac.new(session_token.encode(), b"onecard form token", sha256).hexdigest()
 
 
 def cookie_name(request: Request) -> str | None:

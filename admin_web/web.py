@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from admin_web.live import LiveHub
-    from admin_web.ports import PageServices
-    from admin_web.rendering import Renderer
-    from admin_web.settings import PageSettings
-    from cardcore.clock import Clock
+from admin_web.live import LiveHub
+from admin_web.ports import PageServices
+from admin_web.rendering import Renderer
+from admin_web.settings import PageSettings
+from cardcore.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,11 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Response
 
 from admin_web.pages.searching import read_search
-from admin_web.rows import BlockReason, CardChange, CardStatus, Permission
 from admin_web.visits import StaffVisit, Visit, read_form
 from cardcore.ids import CardId, StaffId
+from server.cards.service import CardChange
+from server.reports.rows import BlockReason, CardStatus
+from server.staff.roles import Permission
 
 router = APIRouter()
 

@@ -11,10 +11,10 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Query, Response
 
 from admin_web.pages.searching import page_number
-from admin_web.rows import ChargeFilter
 from admin_web.visits import StaffVisit, Visit
 from cardcore.clock import site_time
 from cardcore.ids import PersonId, TillId
+from server.reports.rows import ChargeFilter
 
 router = APIRouter()
 

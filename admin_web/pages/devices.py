@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from admin_web.rows import DeviceRow
 from admin_web.visits import StaffVisit
+from server.reports.rows import DeviceRow
 
 router = APIRouter()
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 
-from admin_web.rows import LIVE_RECENT_ROWS, Permission
 from admin_web.visits import StaffVisit
+from server.staff.roles import Permission
 
 router = APIRouter()
 
 MAX_EVENT_ID = 2**63 - 1
+LIVE_RECENT_ROWS = 100
+"""Rows the live monitor holds; older ones fall off."""
 
 
 @router.get("/live", name="live")

@@ -7,9 +7,10 @@ import json
 from fastapi import APIRouter, Response
 
 from admin_web.i18n import reason_text
-from admin_web.rows import DayFigures, Permission
 from admin_web.visits import StaffVisit, Visit
 from cardcore.clock import site_time
+from server.reports.rows import DayFigures
+from server.staff.roles import Permission
 
 router = APIRouter()
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fastapi import HTTPException, Request
 
-from admin_web.settings import MAX_PAGE_NUMBER, MAX_SEARCH_CHARACTERS
+from admin_web.settings import MAX_SEARCH_CHARACTERS
 from admin_web.visits import read_form
+from server.reports.paging import MAX_PAGE
 
 
 async def read_search(request: Request) -> tuple[str, int]:
@@ -15,10 +16,10 @@ async def read_search(request: Request) -> tuple[str, int]:
 
 
 def page_number(text: str) -> int:
-    """Read a page number, 1 if empty; raises HTTPException 404 for anything but 1 to `MAX_PAGE_NUMBER`."""
+    """Read a page number, 1 if empty; raises HTTPException 404 for anything but 1 to `MAX_PAGE`."""
     if text == "":
         return 1
-    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_PAGE_NUMBER))
-    if not is_number or not 1 <= int(text) <= MAX_PAGE_NUMBER:
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_PAGE))
+    if not is_number or not 1 <= int(text) <= MAX_PAGE:
         raise HTTPException(404)
     return int(text)

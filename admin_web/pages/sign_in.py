@@ -9,7 +9,6 @@ from admin_web.formats import count_text
 from admin_web.i18n import Language
 from admin_web.paths import HOME, local_path
 from admin_web.places import home_of
-from admin_web.rows import SignInOutcome
 from admin_web.settings import MAX_LOGIN_CHARACTERS, MAX_PASSWORD_CHARACTERS
 from admin_web.visits import (
     LANGUAGE_COOKIE,
@@ -24,6 +23,7 @@ from admin_web.visits import (
     require_form_token,
     set_session_cookie,
 )
+from server.staff.sign_in import SignInOutcome
 
 router = APIRouter()
 

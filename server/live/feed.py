@@ -35,9 +35,10 @@ SHOWN_KINDS = frozenset({"intent", "outcome"})
 
 @dataclass(frozen=True, slots=True)
 class LiveTap:
-    """One change of one tap, as a page shows it."""
+    """One change of one tap, as a page shows it; a later one of the same `tap_id` replaces it (its outcome came)."""
 
     id: int
+    """Position in the feed: grows with every event, in the order of delivery."""
     tap_id: UUID
     at: datetime
     reason: Reason
@@ -45,6 +46,7 @@ class LiveTap:
     holder: Holder | None
     card_masked: str | None
     amount: Fen | None
+    """What a till charged."""
     is_offline: bool
     is_late: bool
     outcome: OutcomeKind | None

@@ -1,4 +1,4 @@
-"""The services behind the pages, in the shapes that `admin_web` asks for (structurally: none is imported).
+"""The services behind the pages, one a subject; `admin_web.ports` says what the pages ask of them.
 
 One method is one transaction. Who may do a thing is asked here, in the transaction that does it.
 """
@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import RowMapping
 
-from cardcore.access.items import CardState
+from cardcore.access.items import CardState, Product
+from cardcore.clock import from_millis
 from cardcore.ids import AccountId, CardId, PersonId, SiteId, StaffId, TillId
 from server.access import repository as access_rows
 from server.audit.service import staff_actor
@@ -21,24 +22,28 @@ from server.canteen import repository as canteen_rows
 from server.cards import service as cards
 from server.cards.service import CardChange
 from server.database import Database, ReadSession, WriteSession
+from server.devices import repository as device_rows
 from server.ledger import repository as ledger_rows
 from server.ledger import service as ledger
 from server.people import service as people
+from server.policy import service as policy
 from server.reports import service as reports
 from server.reports.paging import PAGE_ROWS, Page
 from server.reports.rows import (
+    BlockReason,
     CardHistoryRow,
-    CardProduct,
     CardRow,
     CardStatus,
     CardView,
     ChargeFilter,
     ChargesFound,
     DayFigures,
+    DeviceRow,
     PersonRow,
     PersonView,
     PurseKind,
     PurseRow,
+    ReaderRow,
 )
 from server.staff import service as staff
 from server.staff.roles import Permission
@@ -55,7 +60,11 @@ STATUS = {
     CardState.REVOKED: CardStatus.REVOKED,
     CardState.SUPERSEDED: CardStatus.SUPERSEDED,
 }
-BLOCKED = {"lost": CardState.LOST, "suspended": CardState.SUSPENDED, "damaged": CardState.DAMAGED}
+BLOCKED = {
+    BlockReason.LOST: CardState.LOST,
+    BlockReason.SUSPENDED: CardState.SUSPENDED,
+    BlockReason.DAMAGED: CardState.DAMAGED,
+}
 """What each reason to block makes of a card."""
 
 
@@ -112,9 +121,9 @@ class CardPages:
         """Return one card, or None if unknown or of another site."""
         return self.site.database.read(lambda session: self._get(session, card_id))
 
-    def block(self, card_id: CardId, reason: StrEnum, actor: StaffId) -> CardChange:
+    def block(self, card_id: CardId, reason: BlockReason, actor: StaffId) -> CardChange:
         """Refuse a card everywhere from now on (I6); a cashier may report a loss and nothing else."""
-        wanted = BLOCKED[reason.value]
+        wanted = BLOCKED[reason]
         allowed = {Permission.CARDS_BLOCK}
         if wanted is CardState.LOST:
             allowed.add(Permission.CARDS_REPORT_LOST)
@@ -180,6 +189,38 @@ class OverviewPages:
         return self.site.database.read(lambda session: reports.day_figures(session, self.site.site_id, day))
 
 
+@dataclass(frozen=True, slots=True)
+class DevicePages:
+    """The reader daemons."""
+
+    site: SitePages
+
+    def list(self) -> tuple[DeviceRow, ...]:
+        """Return all enrolled devices by name."""
+        now = self.site.system.clock.now()
+        newest = self.site.database.read(lambda session: policy.current_version(session, self.site.site_id))
+        rows = self.site.database.read(lambda session: device_rows.statuses(session, self.site.site_id, now))
+        return tuple(
+            DeviceRow(
+                id=row.id,
+                name=row.name,
+                is_online=row.is_connected,
+                last_seen=row.last_seen_at,
+                snapshot_version=row.policy_version or None,
+                newest_snapshot_version=newest,
+                queue_length=int(row.health.get("pending", 0)),
+                readers=tuple(_reader(reader, row.health) for reader in row.health.get("readers", ())),
+            )
+            for row in rows
+        )
+
+
+def _reader(reader: dict[str, Any], health: dict[str, Any]) -> ReaderRow:
+    is_online = bool(reader["online"])
+    seen = from_millis(int(health["at_ms"])) if is_online else None
+    return ReaderRow(reader["name"], reader.get("place") or "", is_online, bool(reader["secure"]), seen)
+
+
 def _person(row: RowMapping, language: str) -> PersonRow:
     return PersonRow(
         id=PersonId(row["id"]),
@@ -200,7 +241,7 @@ def _card(site: SitePages, session: ReadSession, row: RowMapping) -> CardRow:
     return CardRow(
         id=CardId(row["id"]),
         number_masked=f"…{row['number'][-4:]}",
-        product=CardProduct(row["product"]),
+        product=Product(row["product"]),
         status=status,
         person_id=PersonId(row["person_id"]) if row["person_id"] is not None else None,
         person_name=row["person_name"],

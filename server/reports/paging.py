@@ -16,12 +16,14 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
-    """At most `PAGE_ROWS` rows; `number` counts from 1, `total` counts the rows of all pages."""
+    """At most `PAGE_ROWS` rows."""
 
     rows: tuple[Row, ...]
     number: int
+    """Counts from 1."""
     has_next: bool
     total: int | None
+    """Rows in all pages; None where counting would cost too much."""
 
 
 def page_of(number: int, find: Callable[[int, int], Sequence[Row]], count: Callable[[], int | None]) -> Page[Row]:

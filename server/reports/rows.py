@@ -1,6 +1,7 @@
-"""What reports hand to the pages: frozen values. Words and shapes are those that `admin_web` asks for.
+"""The rows that the pages' services hand out: frozen values and the few enumerations in them.
 
-Card numbers are masked. Instants are aware UTC, money is fen.
+Nothing here decides or formats. Card numbers are masked. Instants are aware UTC, money is fen, texts are as people
+entered them; the words for each enumeration's values are in the catalogues of `admin_web`.
 """
 
 from __future__ import annotations
@@ -9,22 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Protocol
 
-from cardcore.ids import CardId, ChargeId, PersonId, TillId
+from cardcore.access.items import Product
+from cardcore.ids import CardId, ChargeId, DeviceId, PersonId, TillId
 from cardcore.money import Fen
 from cardcore.reasons import Reason
 from server.reports.paging import Page
-
-
-class CardProduct(StrEnum):
-    """What a card was sold as."""
-
-    COMBINED = "combined"
-    GATE_ONLY = "gate_only"
-    CANTEEN_ONLY = "canteen_only"
-    VISITOR = "visitor"
-    CONTRACTOR = "contractor"
 
 
 class CardStatus(StrEnum):
@@ -41,13 +32,21 @@ class CardStatus(StrEnum):
     EXPIRED = "expired"
 
 
+class BlockReason(StrEnum):
+    """Why a card is blocked; all can be undone by `unblock`."""
+
+    LOST = "lost"
+    SUSPENDED = "suspended"
+    DAMAGED = "damaged"
+
+
 @dataclass(frozen=True, slots=True)
 class CardRow:
     """One card in a list."""
 
     id: CardId
     number_masked: str
-    product: CardProduct
+    product: Product
     status: CardStatus
     person_id: PersonId | None
     person_name: str | None
@@ -57,24 +56,27 @@ class CardRow:
 
 @dataclass(frozen=True, slots=True)
 class CardHistoryRow:
-    """One change of a card's state; without an actor it was the system."""
+    """One change of a card's state."""
 
     at: datetime
     status: CardStatus
     actor: str | None
+    """Who did it; None for the system."""
 
 
 @dataclass(frozen=True, slots=True)
 class CardView:
-    """One card in full; history newest first."""
+    """One card in full."""
 
     card: CardRow
     schemes: tuple[str, ...]
+    """Credential schemes on it: `pkoc`, `uid`, `wiegand`, `qr`."""
     history: tuple[CardHistoryRow, ...]
+    """Newest first, at most `PAGE_ROWS`."""
 
 
 class PurseKind(StrEnum):
-    """Kinds of purse."""
+    """Kinds of purse. `COUNT` holds meals, the others fen."""
 
     SUBSIDY = "subsidy"
     CASH = "cash"
@@ -84,7 +86,7 @@ class PurseKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PurseRow:
-    """One purse and what it holds."""
+    """One purse of an account: its balance in fen, or in meals for `PurseKind.COUNT`."""
 
     kind: PurseKind
     balance: int
@@ -105,7 +107,7 @@ class PersonRow:
 
 @dataclass(frozen=True, slots=True)
 class PersonView:
-    """One person in full, without movements."""
+    """One person in full; movements are not here, they need a stated purpose (security T28)."""
 
     person: PersonRow
     cards: tuple[CardRow, ...]
@@ -113,9 +115,10 @@ class PersonView:
 
 
 class ChargeState(StrEnum):
-    """Whether a charge stands; `AUTHORISED` waits for the meal to be confirmed."""
+    """Whether a charge stands."""
 
     AUTHORISED = "authorised"
+    """Granted, the meal not yet confirmed."""
     POSTED = "posted"
     REVERSED = "reversed"
 
@@ -136,25 +139,16 @@ class ChargeRow:
     amount: Fen
     state: ChargeState
     is_offline: bool
+    """Decided by the till's daemon while the server was away."""
 
 
-class ChargeFilter(Protocol):
+@dataclass(frozen=True, slots=True)
+class ChargeFilter:
     """Which charges: of one business day, and of one till or person if given."""
 
-    @property
-    def day(self) -> date:
-        """The business day."""
-        ...
-
-    @property
-    def till_id(self) -> TillId | None:
-        """One till, or all."""
-        ...
-
-    @property
-    def person_id(self) -> PersonId | None:
-        """One person, or all."""
-        ...
+    day: date
+    till_id: TillId | None = None
+    person_id: PersonId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +157,34 @@ class ChargesFound:
 
     page: Page[ChargeRow]
     sum_in_force: Fen
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderRow:
+    """One reader of a device."""
+
+    name: str
+    place: str
+    """Its lane or till."""
+    is_online: bool
+    is_secure: bool | None
+    """Whether the line is encrypted; None where the line has no such thing (PC/SC)."""
+    last_valid_reply: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRow:
+    """One daemon and its health."""
+
+    id: DeviceId
+    name: str
+    is_online: bool
+    last_seen: datetime | None
+    snapshot_version: int | None
+    newest_snapshot_version: int
+    queue_length: int
+    """Journal records not yet acknowledged by the server."""
+    readers: tuple[ReaderRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +198,13 @@ class HourFigures:
 
 @dataclass(frozen=True, slots=True)
 class DayFigures:
-    """Counts of one business day; `offline` taps were decided by a device alone."""
+    """Counts of one business day."""
 
     taps: int
     passages: int
     refused: int
     offline: int
+    """Decided by a device alone."""
     charges: int
     charged: Fen
     hours: tuple[HourFigures, ...]

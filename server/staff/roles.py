@@ -20,7 +20,7 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
-    """One thing that can be allowed. The pages know some of these by the same words."""
+    """One thing that can be allowed."""
 
     OVERVIEW_READ = "overview_read"
     LIVE_READ = "live_read"
@@ -30,6 +30,7 @@ class Permission(StrEnum):
     CARDS_ISSUE = "cards_issue"
     CARDS_BLOCK = "cards_block"
     CARDS_REPORT_LOST = "cards_report_lost"
+    """Blocks a card as lost and for no other reason."""
     CARDS_UNBLOCK = "cards_unblock"
     CHARGES_READ = "charges_read"
     TOP_UP = "top_up"

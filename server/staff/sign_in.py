@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 
 
 class SignInOutcome(StrEnum):
-    """How a try to sign in ended; `REFUSED` covers unknown, wrong and disabled alike."""
+    """How a try to sign in ended; `REFUSED` covers unknown, wrong and disabled alike: the texts must not tell."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"

@@ -11,10 +11,14 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from admin_web.ports import PageServices
-from admin_web.rows import (
-    PAGE_ROWS,
+from admin_web.settings import LiveLimits, PageSettings
+from cardcore.ids import CardId, PersonId, StaffId, TillId
+from cardcore.money import Fen
+from server.cards.service import CardChange
+from server.live.feed import LiveTap
+from server.reports.paging import PAGE_ROWS, Page
+from server.reports.rows import (
     BlockReason,
-    CardChange,
     CardHistoryRow,
     CardRow,
     CardStatus,
@@ -25,21 +29,14 @@ from admin_web.rows import (
     ChargeState,
     DayFigures,
     DeviceRow,
-    LiveEvent,
-    Page,
-    Permission,
     PersonRow,
     PersonView,
     PurseKind,
     PurseRow,
-    SessionView,
-    SignInOutcome,
-    SignInResult,
-    StaffView,
 )
-from admin_web.settings import LiveLimits, PageSettings
-from cardcore.ids import CardId, PersonId, StaffId, TillId
-from cardcore.money import Fen
+from server.staff.roles import Permission
+from server.staff.service import StaffView
+from server.staff.sign_in import SessionView, SignInOutcome, SignInResult
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
@@ -224,17 +221,17 @@ class FakeDevices:
 class FakeLive:
     """A feed that a test pushes events into; any number of subscribers."""
 
-    events: list[LiveEvent] = field(default_factory=list)
+    events: list[LiveTap] = field(default_factory=list)
     subscribed_after: list[int] = field(default_factory=list)
     is_lost: bool = False
 
     def __post_init__(self) -> None:
         self._news = asyncio.Condition()
 
-    def recent(self, count: int) -> tuple[LiveEvent, ...]:
+    def recent(self, count: int) -> tuple[LiveTap, ...]:
         return tuple(self.events[-count:])
 
-    async def subscribe(self, after_id: int) -> AsyncIterator[LiveEvent]:
+    async def subscribe(self, after_id: int) -> AsyncIterator[LiveTap]:
         self.subscribed_after.append(after_id)
         while True:
             async with self._news:
@@ -251,7 +248,7 @@ class FakeLive:
     def _newest_id(self) -> int:
         return self.events[-1].id if self.events else 0
 
-    async def push(self, event: LiveEvent) -> None:
+    async def push(self, event: LiveTap) -> None:
         self.events.append(event)
         async with self._news:
             self._news.notify_all()
@@ -266,7 +263,7 @@ class FakeLive:
 class FakeOverview:
     """Today's counts."""
 
-    day_figures: DayFigures = field(default_factory=lambda: DayFigures(0, 0, 0, 0, Fen(0), (), {}))
+    day_figures: DayFigures = field(default_factory=lambda: DayFigures(0, 0, 0, 0, 0, Fen(0), (), {}))
     asked: list[date] = field(default_factory=list)
 
     def figures(self, day: date) -> DayFigures:

@@ -5,25 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
-from admin_web.rows import (
-    CardProduct,
+from cardcore.access.items import Product
+from cardcore.ids import CardId, ChargeId, DeviceId, PersonId
+from cardcore.journal import OutcomeKind
+from cardcore.money import Fen
+from cardcore.reasons import Reason
+from server.live.feed import LiveTap
+from server.live.repository import Holder, Place
+from server.reports.rows import (
     CardRow,
     CardStatus,
     ChargeRow,
     ChargeState,
     DayFigures,
     DeviceRow,
-    Direction,
     HourFigures,
-    LiveEvent,
     PersonRow,
-    PlaceName,
-    ReaderHealth,
+    ReaderRow,
 )
-from cardcore.ids import CardId, ChargeId, DeviceId, PersonId
-from cardcore.journal import OutcomeKind
-from cardcore.money import Fen
-from cardcore.reasons import Reason
 from tests.admin_web.fakes import (
     NOW,
     TODAY,
@@ -38,19 +37,18 @@ from tests.admin_web.fakes import (
 )
 
 
-def an_event(number: int, reason: Reason = Reason.GRANTED, **changes: object) -> LiveEvent:
-    event = LiveEvent(
+def an_event(number: int, reason: Reason = Reason.GRANTED, **changes: object) -> LiveTap:
+    event = LiveTap(
         id=number,
         tap_id=an_id(10_000 + number),
         at=NOW + timedelta(seconds=number),
         reason=reason,
-        place=PlaceName("Lane 3", "3 号通道"),
-        direction=Direction.IN,
-        person_name="张伟",
-        department="财政局",
+        place=Place("Lane 3", "3 号通道", is_inward=True),
+        holder=Holder("张伟", "财政局"),
         card_masked="pkoc:…1a2b",
         amount=None,
         is_offline=False,
+        is_late=False,
         outcome=None,
     )
     return replace(event, **changes)  # type: ignore[arg-type]
@@ -60,7 +58,7 @@ def a_card(number: int, person: PersonRow | None, status: CardStatus = CardStatu
     return CardRow(
         id=CardId(an_id(2_000 + number)),
         number_masked=f"…{number:04d}",
-        product=CardProduct.COMBINED,
+        product=Product.COMBINED,
         status=status,
         person_id=person.id if person is not None else None,
         person_name=person.name if person is not None else None,
@@ -90,7 +88,7 @@ def a_charge(number: int, person: PersonRow, state: ChargeState = ChargeState.PO
     )
 
 
-def a_device(number: int, *, is_online: bool = True, readers: tuple[ReaderHealth, ...] = ()) -> DeviceRow:
+def a_device(number: int, *, is_online: bool = True, readers: tuple[ReaderRow, ...] = ()) -> DeviceRow:
     return DeviceRow(
         id=DeviceId(an_id(4_000 + number)),
         name=f"闸机控制箱 {number}",
@@ -103,8 +101,8 @@ def a_device(number: int, *, is_online: bool = True, readers: tuple[ReaderHealth
     )
 
 
-def a_reader(number: int, *, is_online: bool = True, is_secure: bool | None = True) -> ReaderHealth:
-    return ReaderHealth(f"R{number}", f"{number} 号通道", is_online, is_secure, NOW - timedelta(minutes=5))
+def a_reader(number: int, *, is_online: bool = True, is_secure: bool | None = True) -> ReaderRow:
+    return ReaderRow(f"R{number}", f"{number} 号通道", is_online, is_secure, NOW - timedelta(minutes=5))
 
 
 def lunch_site() -> FakeSite:
@@ -120,27 +118,25 @@ def lunch_site() -> FakeSite:
     counts = ((7, 310, 4), (8, 1240, 12), (9, 460, 5), (10, 120, 1), (11, 890, 9), (12, 610, 4))
     hours = tuple(HourFigures(hour, granted, refused) for hour, granted, refused in counts)
     return FakeSite(
-        overview=FakeOverview(DayFigures(3_665, 3_402, 35, 1_118, Fen(312_480), hours, refusals)),
+        overview=FakeOverview(DayFigures(3_665, 3_402, 35, 0, 1_118, Fen(312_480), hours, refusals)),
         live=FakeLive(
             [
                 an_event(1, outcome=OutcomeKind.PASSED),
                 an_event(
                     2,
                     Reason.CHARGED,
-                    place=PlaceName("Till 1", "一号窗口"),
-                    direction=None,
+                    place=Place("Till 1", "一号窗口", is_inward=None),
                     amount=Fen(220),
                     is_offline=True,
                 ),
-                an_event(3, Reason.NO_ACCESS_NOW, person_name="刘洋", department="创新中心 · 云启科技有限公司"),
+                an_event(3, Reason.NO_ACCESS_NOW, holder=Holder("刘洋", "创新中心 · 云启科技有限公司")),
                 an_event(
                     4,
                     Reason.CARD_LOST,
-                    person_name="李娜",
-                    department="民政局",
-                    place=PlaceName("North square 1", "北广场 1 号通道"),
+                    holder=Holder("李娜", "民政局"),
+                    place=Place("North square 1", "北广场 1 号通道", is_inward=True),
                 ),
-                an_event(5, Reason.CARD_UNKNOWN, person_name=None, department=None, direction=Direction.OUT),
+                an_event(5, Reason.CARD_UNKNOWN, holder=None, place=Place("Lane 3", "3 号通道", is_inward=False)),
             ]
         ),
         people=FakePeople(people, cards),

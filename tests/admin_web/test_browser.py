@@ -14,6 +14,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect, sy
 
 from cardcore.journal import OutcomeKind
 from cardcore.reasons import Reason
+from server.live.repository import Holder
 from tests.admin_web.browser_site import BrowserSite
 from tests.admin_web.fakes import PASSWORD, FakeSite, an_id
 from tests.admin_web.sample_site import an_event, lunch_site
@@ -105,7 +106,7 @@ def test_a_live_row_arrives_and_its_outcome_replaces_it(desk: Desk, web: Browser
     expect(desk.page.locator("#line-state")).to_have_attribute("data-state", "open")
     rows = desk.page.locator(".live-row")
     expect(rows).to_have_count(5)
-    web.call(web.site.live.push(an_event(6, Reason.CARD_LOST, person_name="<b>赵磊</b>")))
+    web.call(web.site.live.push(an_event(6, Reason.CARD_LOST, holder=Holder("<b>赵磊</b>", "财政局"))))
     expect(rows).to_have_count(6)
     expect(rows.first).to_contain_text("<b>赵磊</b>")
     expect(rows.first).to_contain_text("Alarm")

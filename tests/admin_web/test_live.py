@@ -13,8 +13,8 @@ import pytest
 
 from admin_web.i18n import Language
 from admin_web.live import FULL, HEARTBEAT, SIGNED_OUT, LiveHub, sse_frame
-from admin_web.rows import LiveEvent
 from admin_web.settings import LiveLimits
+from server.live.feed import LiveTap
 from tests.admin_web.fakes import NOW, FakeLive, RunHere
 from tests.admin_web.sample_site import an_event
 
@@ -63,7 +63,7 @@ class Watch:
         await self.frames.aclose()
 
 
-def render(event: LiveEvent, language: Language) -> str:
+def render(event: LiveTap, language: Language) -> str:
     return f"<li>{event.id} {language.value}</li>"
 
 
@@ -143,7 +143,7 @@ async def test_a_lost_feed_is_resumed_without_a_gap() -> None:
 
 
 async def test_a_feed_out_of_reach_ends_the_stream_and_the_browser_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(count: int) -> tuple[LiveEvent, ...]:
+    def away(count: int) -> tuple[LiveTap, ...]:
         raise ConnectionError(count)
 
     feed = FakeLive([an_event(1)])

@@ -10,14 +10,14 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from admin_web.app import create_pages
-from admin_web.rows import Permission
+from admin_web.visitor import form_token
 from admin_web.visits import (
     OPEN_ROUTES,
     PAGE_PERMISSIONS,
     SECURE_COOKIE,
-    form_token,
     is_loopback,
 )
+from server.staff.roles import Permission
 from tests.admin_web.conftest import ADDRESS
 from tests.admin_web.fakes import PASSWORD, FakeSite, an_id, settings
 from tests.admin_web.sample_site import lunch_site

@@ -13,10 +13,11 @@ import pytest
 from admin_web.pages.devices import repair_hints
 from admin_web.pages.live import event_id
 from admin_web.pages.overview import hours_of
-from admin_web.rows import ChargeFilter, DayFigures, DeviceRow, HourFigures, Permission
 from cardcore.ids import PersonId, TillId
 from cardcore.money import Fen
 from cardcore.reasons import Reason
+from server.reports.rows import ChargeFilter, DayFigures, DeviceRow, HourFigures
+from server.staff.roles import Permission
 from tests.admin_web.fakes import NOW, TODAY, FakeSite, an_id
 from tests.admin_web.sample_site import a_device, a_reader, an_event
 
@@ -47,13 +48,13 @@ async def test_the_charts_have_the_same_numbers_as_the_tables(staff: httpx2.Asyn
 
 
 def test_quiet_hours_are_kept_in_the_chart() -> None:
-    figures = DayFigures(3, 0, 1, 0, Fen(0), (HourFigures(7, 2, 0), HourFigures(10, 0, 1)), {})
+    figures = DayFigures(3, 0, 1, 0, 0, Fen(0), (HourFigures(7, 2, 0), HourFigures(10, 0, 1)), {})
     assert hours_of(figures) == [(7, 2, 0), (8, 0, 0), (9, 0, 0), (10, 0, 1)]
     assert hours_of(replace(figures, hours=())) == []
 
 
 async def test_a_day_without_taps_says_what_to_look_at(staff: httpx2.AsyncClient, site: FakeSite) -> None:
-    site.overview.day_figures = DayFigures(0, 0, 0, 0, Fen(0), (), {})
+    site.overview.day_figures = DayFigures(0, 0, 0, 0, 0, Fen(0), (), {})
     assert "No taps yet today" in (await staff.get("/")).text
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from admin_web.rows import BlockReason, CardChange, CardStatus, Permission
-from admin_web.visits import form_token
+from admin_web.visitor import form_token
 from cardcore.ids import StaffId
+from server.cards.service import CardChange
+from server.reports.rows import BlockReason, CardStatus
+from server.staff.roles import Permission
 from tests.admin_web.fakes import FakeSite, an_id
 from tests.admin_web.sample_site import a_card
 

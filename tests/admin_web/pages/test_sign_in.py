@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from admin_web.rows import Permission
-from admin_web.visits import form_token
+from admin_web.visitor import form_token
+from server.staff.roles import Permission
 from tests.admin_web.fakes import PASSWORD, FakeSite
 
 GOOD = {"login": "wang", "password": PASSWORD}

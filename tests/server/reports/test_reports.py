@@ -3,42 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from enum import StrEnum
 
 import pytest
 
+from cardcore.clock import to_millis
 from cardcore.ids import CardId, PersonId, SiteId, StaffId, TillId
 from cardcore.reasons import Reason
+from cardcore.wire.messages import Health, ReaderHealth
 from server.cards.service import CardChange
 from server.database import Database
+from server.devices import repository as device_rows
 from server.ledger.service import trial_sums
 from server.policy import service as policy
 from server.reports import service as reports
-from server.reports.pages import CardPages, ChargePages, OverviewPages, PeoplePages, SitePages
+from server.reports.pages import CardPages, ChargePages, DevicePages, OverviewPages, PeoplePages, SitePages
 from server.reports.paging import MAX_PAGE, PAGE_ROWS, page_of
-from server.reports.rows import CardStatus, ChargeState
+from server.reports.rows import BlockReason, CardStatus, ChargeFilter, ChargeState, ReaderRow
 from server.staff.passwords import Passwords
 from server.staff.roles import Role
 from server.staff.service import NewStaff, StaffRefusal, create_staff
 from tests.server.reports.lunch import Lunch
 
 DAY = date(2026, 3, 4)
-
-
-@dataclass(frozen=True)
-class Wanted:
-    day: date
-    till_id: TillId | None = None
-    person_id: PersonId | None = None
-
-
-class Reasons(StrEnum):
-    """The pages' own enumeration of reasons to block."""
-
-    LOST = "lost"
-    SUSPENDED = "suspended"
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +61,7 @@ class TestFigures:
 
 class TestCharges:
     def test_are_listed_newest_first_one_a_tap(self, lunch: Lunch, pages: SitePages) -> None:
-        found = ChargePages(pages).search(Wanted(DAY), 1)
+        found = ChargePages(pages).search(ChargeFilter(DAY), 1)
         listed = sorted((row.state, row.amount, row.is_offline, row.till, row.meal) for row in found.page.rows)
         assert listed == [
             (ChargeState.AUTHORISED, 1500, False, "1号消费机", "午餐"),
@@ -90,10 +77,10 @@ class TestCharges:
 
     def test_are_filtered_by_till_and_person(self, lunch: Lunch, pages: SitePages) -> None:
         charges = ChargePages(pages)
-        assert charges.search(Wanted(DAY, TillId("t04")), 1).sum_in_force == 1_000
+        assert charges.search(ChargeFilter(DAY, TillId("t04")), 1).sum_in_force == 1_000
         person = lunch.seeded.holders[0].person
-        assert charges.search(Wanted(DAY, None, person), 1).sum_in_force == 1_200
-        assert charges.search(Wanted(date(2026, 3, 3)), 1).page.rows == ()
+        assert charges.search(ChargeFilter(DAY, None, person), 1).sum_in_force == 1_200
+        assert charges.search(ChargeFilter(date(2026, 3, 3)), 1).page.rows == ()
 
     def test_tills_have_names(self, pages: SitePages) -> None:
         assert ChargePages(pages).tills() == {f"t{n:02d}": f"{n}号消费机" for n in range(1, 5)}
@@ -123,7 +110,7 @@ class TestCards:
         self, lunch: Lunch, pages: SitePages, officer: StaffId
     ) -> None:
         cards, card = CardPages(pages), lunch.seeded.holders[4].card
-        assert cards.block(card, Reasons.LOST, officer) is CardChange.DONE
+        assert cards.block(card, BlockReason.LOST, officer) is CardChange.DONE
         assert len(lunch.database.read(lambda session: policy.denied(session, lunch.site))) == 1
         lunch.clock.advance(seconds=1)
         assert cards.unblock(card, officer) is CardChange.DONE
@@ -138,21 +125,21 @@ class TestCards:
     def test_who_may_not_does_not(self, lunch: Lunch, pages: SitePages) -> None:
         cards, card = CardPages(pages), lunch.seeded.holders[4].card
         cashier = self._staff(lunch, {Role.CASHIER})
-        assert cards.block(card, Reasons.SUSPENDED, cashier) is CardChange.NOT_ALLOWED
+        assert cards.block(card, BlockReason.SUSPENDED, cashier) is CardChange.NOT_ALLOWED
         assert cards.unblock(card, cashier) is CardChange.NOT_ALLOWED
-        assert cards.block(card, Reasons.LOST, StaffId(card)) is CardChange.NOT_ALLOWED
-        assert cards.block(card, Reasons.LOST, cashier) is CardChange.DONE
+        assert cards.block(card, BlockReason.LOST, StaffId(card)) is CardChange.NOT_ALLOWED
+        assert cards.block(card, BlockReason.LOST, cashier) is CardChange.DONE
 
     def test_an_unknown_card(self, lunch: Lunch, pages: SitePages, officer: StaffId) -> None:
         unknown = CardId(lunch.system.ids.uuid7())
         assert CardPages(pages).get(unknown) is None
-        assert CardPages(pages).block(unknown, Reasons.LOST, officer) is CardChange.NOT_FOUND
+        assert CardPages(pages).block(unknown, BlockReason.LOST, officer) is CardChange.NOT_FOUND
 
     def test_another_sites_card_is_unknown(self, lunch: Lunch, officer: StaffId) -> None:
         other = SitePages(lunch.database, lunch.system, SiteId(lunch.system.ids.uuid7()))
         card = lunch.seeded.holders[0].card
         assert CardPages(other).get(card) is None
-        assert CardPages(other).block(card, Reasons.LOST, officer) is CardChange.NOT_ALLOWED
+        assert CardPages(other).block(card, BlockReason.LOST, officer) is CardChange.NOT_ALLOWED
 
     def _staff(self, lunch: Lunch, roles: set[Role]) -> StaffId:
         passwords = Passwords(lunch.system.ids, memory_kib=8, time_cost=1)
@@ -162,6 +149,36 @@ class TestCards:
         )
         assert not isinstance(created, StaffRefusal)
         return created
+
+
+class TestDevices:
+    def test_a_device_shows_what_it_last_said_of_itself(self, lunch: Lunch, pages: SitePages) -> None:
+        (never,) = DevicePages(pages).list()
+        assert (never.name, never.is_online, never.last_seen, never.snapshot_version) == ("box", False, None, None)
+        said_at = lunch.clock.now()
+        health = Health(
+            at_ms=to_millis(said_at),
+            uptime_ms=1,
+            last_seq=9,
+            pending=4,
+            journal_fill_percent=0,
+            policy_version=never.newest_snapshot_version,
+            deny_version=0,
+            clock_skew_ms=0,
+            memory_bytes=0,
+            readers=(
+                ReaderHealth("r1", "g01", online=True, secure=True),
+                ReaderHealth("r2", "t01", online=False, secure=False),
+            ),
+        )
+        lunch.database.write(lambda session: device_rows.update_status(session, never.id, said_at, health))
+        (told,) = DevicePages(pages).list()
+        assert (told.is_online, told.last_seen, told.queue_length) == (True, said_at, 4)
+        assert told.snapshot_version == told.newest_snapshot_version
+        assert told.readers == (
+            ReaderRow("r1", "g01", is_online=True, is_secure=True, last_valid_reply=said_at),
+            ReaderRow("r2", "t01", is_online=False, is_secure=False, last_valid_reply=None),
+        )
 
 
 class TestPaging:
