@@ -17,7 +17,7 @@ from server.devices import repository as device_rows
 from server.ledger.service import trial_sums
 from server.policy import service as policy
 from server.reports import service as reports
-from server.reports.pages import CardPages, ChargePages, DevicePages, OverviewPages, PeoplePages, SitePages
+from server.reports.pages import BLOCKED, CardPages, ChargePages, DevicePages, OverviewPages, PeoplePages, SitePages
 from server.reports.paging import MAX_PAGE, PAGE_ROWS, page_of
 from server.reports.rows import BlockReason, CardStatus, ChargeFilter, ChargeState, ReaderRow
 from server.staff.passwords import Passwords
@@ -121,6 +121,9 @@ class TestCards:
             (CardStatus.LOST, "Name"),
         ]
         assert (view.card.status, view.schemes, view.card.number_masked) == (CardStatus.ISSUED, ("uid",), "…0005")
+
+    def test_every_reason_to_block_has_its_state(self) -> None:
+        assert set(BLOCKED) == set(BlockReason)
 
     def test_who_may_not_does_not(self, lunch: Lunch, pages: SitePages) -> None:
         cards, card = CardPages(pages), lunch.seeded.holders[4].card
