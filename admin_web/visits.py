@@ -1,7 +1,7 @@
 """A visit: one request with its visitor, and whether they may.
 
-Holds the cookie rules (ASVS 3.3), the check of form tokens, and the one table of which page asks for which permission. Decides
-nothing about the domain: services check every permission again.
+Holds the cookie rules (ASVS 3.3), the check of form tokens, and the one table of which page asks for which
+permission. Decides nothing about the domain: services check every permission again.
 """
 
 from __future__ import annotations
