@@ -68,6 +68,15 @@ class Chained(NamedTuple):
     previous: bytes
 
 
+class Head(NamedTuple):
+    """A journal's locked row."""
+
+    acked_through: int
+    head_hash: bytes
+    writes: int
+    """Raised by every transaction that touches the journal."""
+
+
 @dataclass(slots=True)
 class EpochMark:
     """How far a device's journal is stored without a gap. Mutable within one batch."""
@@ -144,8 +153,11 @@ class Facts:
     """Everything a batch decides on, read and locked in its transaction."""
 
     marks: dict[tuple[DeviceId, int], EpochMark]
+    writes: dict[tuple[DeviceId, int], int]
+    """The journals' `writes` as this transaction found them."""
     stored: dict[TapKey, StoredRecord]
-    charges: dict[TapKey, ChargeRow]
+    charges: dict[TapKey, ChargeRow | None]
+    """The newest charge of every tap that was asked about or first stored; None = it has none."""
     accounts: dict[UUID, AccountRow]
     ledger_accounts: dict[tuple[SiteId, str, str], UUID]
     """(site, role, name) -> id."""

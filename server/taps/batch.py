@@ -101,6 +101,7 @@ class Batch:
             decision = self._meal(arrival, key, intent, snapshot, at)
         else:
             decision = self._gate(arrival.device, intent, snapshot, at)
+        self._facts.charges.setdefault(key, None)
         card = snapshot.card(intent.credential)
         stored = StoredRecord(
             record.hash, "intent", intent.purpose, intent.place, intent.credential, decision,

@@ -18,14 +18,13 @@ class PolicyCache:
         """Start empty: the first decision of a site loads it."""
         self._snapshots: dict[SiteId, Snapshot] = {}
 
-    def current(self, connection: repository.Connection, site: SiteId) -> Snapshot:
-        """Return the snapshot at the version that this transaction sees."""
+    def current(self, connection: repository.Connection, site: SiteId, version: int) -> Snapshot:
+        """Return the snapshot at `version`, which this transaction read as the newest."""
         snapshot = self._snapshots.get(site) or Snapshot.empty()
-        version = repository.policy_version(connection, site)
         if version < snapshot.version:  # an older database was restored under us
             snapshot = Snapshot.empty()
         if version != snapshot.version:
             changes = repository.policy_changes(connection, site, snapshot.version)
             snapshot = snapshot.with_changes(version, (StateItem(key, body) for key, body in changes))
-        self._snapshots[site] = snapshot
+            self._snapshots[site] = snapshot
         return snapshot

@@ -1,4 +1,4 @@
-"""The SQL of the tap path: one locked read of what a batch touches, one set-based write, in a pipeline.
+"""The SQL of the tap path, for use inside a pipeline: locked reads of what a batch touches, one set-based write.
 
 No ORM here (design decision 6). Rows travel as one JSON document a table, which costs a fraction of building arrays
 column by column; sums, order and locks are explicit; nothing asks the database for time or randomness.
@@ -6,7 +6,8 @@ column by column; sums, order and locks are explicit; nothing asks the database 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +20,8 @@ from server.taps.arrivals import (
     AccountRow,
     Chained,
     ChargeRow,
-    EpochMark,
     Facts,
+    Head,
     LiveDecision,
     PurseRow,
     Row,
@@ -29,71 +30,61 @@ from server.taps.arrivals import (
 )
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+JournalKey = tuple[DeviceId, int]
 MAX_ABOVE_MARK = 10_000
 """Records beyond a gap that are looked at; more only delay the mark."""
 
 _json = msgspec.json.Encoder()
 
 
-def lock_marks(connection: Connection, epochs: Iterable[tuple[DeviceId, int]]) -> dict[tuple[DeviceId, int], EpochMark]:
-    """Lock the journals' marks in id order, and read what is stored beyond them."""
-    wanted = sorted(set(epochs))
-    devices, numbers = [device for device, _ in wanted], [epoch for _, epoch in wanted]
-    rows = connection.execute(_LOCK_MARKS, (devices, numbers)).fetchall()
-    marks = {(DeviceId(row[0]), row[1]): EpochMark(row[2], bytes(row[3])) for row in rows}
-    for device, epoch, seq, digest, previous in connection.execute(_ABOVE_MARKS, (devices, numbers)).fetchall():
-        marks[DeviceId(device), epoch].above[seq] = Chained(bytes(digest), bytes(previous))
-    return marks
+def lock_heads(
+    connection: Connection, journals: Sequence[JournalKey], sites: Sequence[SiteId]
+) -> tuple[dict[JournalKey, Head], dict[SiteId, int]]:
+    """Lock the journals' rows in id order, and read the sites' newest policy versions; one round trip."""
+    devices, epochs = [device for device, _ in journals], [epoch for _, epoch in journals]
+    locked = connection.execute(_LOCK_HEADS, (devices, epochs))
+    versions = connection.execute(_POLICY_VERSIONS, (list(sites),))
+    heads = {(DeviceId(row[0]), row[1]): Head(row[2], bytes(row[3]), row[4]) for row in locked.fetchall()}
+    return heads, {SiteId(row[0]): row[1] for row in versions.fetchall()}
 
 
-def stored_records(connection: Connection, keys: Sequence[TapKey]) -> dict[TapKey, StoredRecord]:
-    """Read the records that are already there under these keys."""
-    if not keys:
-        return {}
-    rows = connection.execute(_STORED, _columns(keys)).fetchall()
-    return {TapKey(DeviceId(row[0]), row[1], row[2]): _stored(row) for row in rows}
+def read_journals(
+    connection: Connection, journals: Sequence[JournalKey], keys: Sequence[TapKey], taps: Sequence[TapKey]
+) -> tuple[dict[JournalKey, dict[int, Chained]], dict[TapKey, StoredRecord], dict[TapKey, ChargeRow]]:
+    """Read what memory does not hold, in one round trip: records beyond the marks, records by key, charges of taps."""
+    devices, epochs = [device for device, _ in journals], [epoch for _, epoch in journals]
+    beyond = connection.execute(_ABOVE_MARKS, (devices, epochs))
+    stored = connection.execute(_STORED, _columns(keys))
+    charges = connection.execute(_CHARGES, _columns(taps))
+    above: dict[JournalKey, dict[int, Chained]] = {}
+    for device, epoch, seq, digest, previous in beyond.fetchall():
+        above.setdefault((DeviceId(device), epoch), {})[seq] = Chained(bytes(digest), bytes(previous))
+    return (
+        above,
+        {TapKey(DeviceId(row[0]), row[1], row[2]): _stored(row) for row in stored.fetchall()},
+        {TapKey(DeviceId(row[0]), row[1], row[2]): _charge(row) for row in charges.fetchall()},
+    )
 
 
-def newest_charges(connection: Connection, keys: Sequence[TapKey]) -> dict[TapKey, ChargeRow]:
-    """Read the newest charge revision of each tap, with the accounts it was taken from."""
-    if not keys:
-        return {}
-    rows = connection.execute(_CHARGES, _columns(keys)).fetchall()
-    return {
-        TapKey(DeviceId(row[0]), row[1], row[2]): ChargeRow(
-            row[3], row[4], row[5], row[6], row[7], row[8], row[9], row[10], row[11],
-            tuple(zip(row[12], row[13], strict=True)),
-        )
-        for row in rows
-    }  # fmt: skip
-
-
-def lock_accounts(connection: Connection, accounts: Iterable[UUID], days: Iterable[Any]) -> dict[UUID, AccountRow]:
-    """Lock the accounts' purses in id order and read their states and the meals of the given business days."""
-    wanted = sorted(set(accounts))
-    if not wanted:
-        return {}
+def lock_accounts(connection: Connection, accounts: Sequence[UUID], days: Sequence[date]) -> dict[UUID, AccountRow]:
+    """Lock the accounts' purses in id order and read their states, and the meals they took on the given days."""
     found: dict[UUID, AccountRow] = {}
-    for row in connection.execute(_LOCK_PURSES, (wanted,)).fetchall():
+    purses = connection.execute(_LOCK_PURSES, (list(accounts),))
+    meals = connection.execute(_MEALS, (list(accounts), list(days))) if days else None
+    for row in purses.fetchall():
         account = found.get(row[0])
         if account is None:
             account = found[row[0]] = AccountRow(row[0], row[1], AccountState(row[2]), row[3], {})
         account.purses[row[5]] = PurseRow(row[4], row[5], row[6], row[7])
-    for account_id, day, meal, count in connection.execute(_MEALS, (wanted, sorted(set(days)))).fetchall():
+    for account_id, day, meal, count in meals.fetchall() if meals is not None else ():
         found[account_id].meals[day, meal] = count
     return found
 
 
-def ledger_accounts(connection: Connection, sites: Iterable[SiteId]) -> dict[tuple[SiteId, str, str], UUID]:
-    """Read the accounts that are no purses: stalls, receivables."""
-    rows = connection.execute(_LEDGER_ACCOUNTS, (sorted(set(sites)),)).fetchall()
-    return {(SiteId(row[0]), row[1], row[2]): row[3] for row in rows}
-
-
-def policy_version(connection: Connection, site: SiteId) -> int:
-    """Read the newest policy version of a site; 0 when it has none."""
-    row = connection.execute("select version from policy_state where site_id = %s", (site,)).fetchone()
-    return row[0] if row else 0
+def ledger_accounts(connection: Connection, site: SiteId) -> dict[tuple[str, str], UUID]:
+    """Read a site's accounts that take charges or stand for a missing purse, by role and name."""
+    rows = connection.execute(_LEDGER_ACCOUNTS, (site,)).fetchall()
+    return {(row[0], row[1]): row[2] for row in rows}
 
 
 def policy_changes(connection: Connection, site: SiteId, since: int) -> list[tuple[str, bytes]]:
@@ -105,7 +96,7 @@ def policy_changes(connection: Connection, site: SiteId, since: int) -> list[tup
 
 
 def write(connection: Connection, facts: Facts, writes: Writes, outbox: Sequence[Row]) -> None:
-    """Write a whole batch in one round trip; the caller's transaction commits it."""
+    """Send everything a batch writes; the caller's pipeline takes it along with the commit."""
     purses = [
         {"id": purse.id, "balance": purse.balance}
         for account in facts.accounts.values()
@@ -117,30 +108,34 @@ def write(connection: Connection, facts: Facts, writes: Writes, outbox: Sequence
         for account in facts.accounts.values()
         for (day, meal), (count, fen) in account.meal_changes.items()
     ]
-    marks = [
+    heads = [
         {"device_id": device, "epoch": epoch, "acked_through": mark.acked_through, "head_hash": mark.head_hash.hex()}
         for (device, epoch), mark in facts.marks.items()
     ]
-    with connection.pipeline():
-        for statement, rows in (
-            (_INSERT_LEDGER_ACCOUNT, writes.ledger_account),
-            (_INSERT_RECORD, writes.record),
-            (_INSERT_CHARGE, writes.charge),
-            (_INSERT_TRANSFER, writes.transfer),
-            (_UPDATE_PURSES, purses),
-            (_UPSERT_MEALS, meals),
-            (_UPDATE_MARKS, marks),
-            (_INSERT_ARRIVAL, writes.record_arrival),
-            (_INSERT_QUARANTINE, writes.quarantine),
-            (_INSERT_FINDING, writes.finding),
-            (_INSERT_OUTBOX, outbox),
-        ):
-            if rows:
-                connection.execute(statement, (_json.encode(rows).decode(),))
+    for statement, rows in (
+        (_INSERT_LEDGER_ACCOUNT, writes.ledger_account),
+        (_INSERT_RECORD, writes.record),
+        (_INSERT_CHARGE, writes.charge),
+        (_INSERT_TRANSFER, writes.transfer),
+        (_UPDATE_PURSES, purses),
+        (_UPSERT_MEALS, meals),
+        (_UPDATE_HEADS, heads),
+        (_INSERT_ARRIVAL, writes.record_arrival),
+        (_INSERT_QUARANTINE, writes.quarantine),
+        (_INSERT_FINDING, writes.finding),
+        (_INSERT_OUTBOX, outbox),
+    ):
+        if rows:
+            connection.execute(statement, (_json.encode(rows).decode(),))
 
 
 def _columns(keys: Sequence[TapKey]) -> tuple[list[UUID], list[int], list[int]]:
     return [key.device for key in keys], [key.epoch for key in keys], [key.seq for key in keys]
+
+
+def _charge(row: tuple[Any, ...]) -> ChargeRow:
+    legs = tuple(zip(row[12], row[13], strict=True))
+    return ChargeRow(row[3], row[4], row[5], row[6], row[7], row[8], row[9], row[10], row[11], legs)
 
 
 def _stored(row: tuple[Any, ...]) -> StoredRecord:
@@ -150,11 +145,12 @@ def _stored(row: tuple[Any, ...]) -> StoredRecord:
     return StoredRecord(bytes(row[3]), row[4], row[5] or "", row[6], row[7] or "", decision, row[14], row[15])
 
 
-_LOCK_MARKS = """
-    select e.device_id, e.epoch, e.acked_through, e.head_hash
+_LOCK_HEADS = """
+    select e.device_id, e.epoch, e.acked_through, e.head_hash, e.writes
     from device_epoch e join unnest(%s::uuid[], %s::bigint[]) k(device_id, epoch) using (device_id, epoch)
     order by e.device_id, e.epoch for update of e
 """
+_POLICY_VERSIONS = "select site_id, version from policy_state where site_id = any(%s)"
 _ABOVE_MARKS = f"""
     select e.device_id, e.epoch, r.seq, r.hash, r.previous
     from device_epoch e join unnest(%s::uuid[], %s::bigint[]) k(device_id, epoch) using (device_id, epoch)
@@ -198,7 +194,7 @@ _MEALS = """
     where account_id = any(%s) and business_day = any(%s) order by 1, 2, 3
 """
 _LEDGER_ACCOUNTS = """
-    select site_id, role, name, id from ledger_account where role <> 'purse' and site_id = any(%s) order by 1, 2, 3
+    select role, name, id from ledger_account where site_id = %s and role in ('stall', 'receivable') order by 1, 2
 """
 _INSERT_LEDGER_ACCOUNT = """
     insert into ledger_account (id, site_id, role, name)
@@ -241,10 +237,11 @@ _UPSERT_MEALS = """
     on conflict (account_id, business_day, meal_id)
     do update set count = meal_count.count + excluded.count, sum_fen = meal_count.sum_fen + excluded.sum_fen
 """
-_UPDATE_MARKS = """
-    update device_epoch e set acked_through = r.acked_through, head_hash = decode(r.head_hash, 'hex')
+_UPDATE_HEADS = """
+    update device_epoch e
+    set acked_through = r.acked_through, head_hash = decode(r.head_hash, 'hex'), writes = e.writes + 1
     from json_to_recordset(%s) r(device_id uuid, epoch bigint, acked_through bigint, head_hash text)
-    where e.device_id = r.device_id and e.epoch = r.epoch and e.acked_through < r.acked_through
+    where e.device_id = r.device_id and e.epoch = r.epoch
 """
 _INSERT_ARRIVAL = """
     insert into record_arrival (id, device_id, epoch, seq, arrived_at)

@@ -6,25 +6,21 @@ draws new ones, which is safe: what makes a repeat harmless is the tap key, not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
-from uuid import UUID
+from collections.abc import Callable, Sequence
 
 import psycopg
 import structlog
 
-from cardcore.access.snapshot import Snapshot
-from cardcore.clock import from_millis, site_time
-from cardcore.ids import SiteId, TapKey
-from cardcore.journal import Decided, Intent, Outcome, Purpose
 from cardcore.reasons import Reason
 from cardcore.wire.messages import RecordStatus
-from server.database import MAX_ATTEMPTS, RETRYABLE
+from server.database import MAX_ATTEMPTS
 from server.system import System
 from server.taps import repository
-from server.taps.arrivals import Arrival, Facts, LiveDecision, Receipt, Row, StoredRecord, Writes
+from server.taps.arrivals import Arrival, LiveDecision, Receipt, Row, Writes
 from server.taps.batch import Batch
 from server.taps.checks import Checked, check
+from server.taps.facts import gather
+from server.taps.memory import Memory
 from server.taps.policy_cache import PolicyCache
 
 log = structlog.get_logger()
@@ -42,6 +38,7 @@ class TapService:
         self._system = system
         self._connection: repository.Connection | None = None
         self._policy = PolicyCache()
+        self._memory = Memory()
 
     def process(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         """Process a batch and commit; returns a receipt for each arrival, in order.
@@ -65,9 +62,7 @@ class TapService:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 return self._transaction(arrivals, checked)
-            except psycopg.OperationalError as error:
-                if error.sqlstate not in RETRYABLE:
-                    self.close()
+            except psycopg.OperationalError:
                 if attempt == MAX_ATTEMPTS:
                     raise
         msg = "unreachable: the last attempt returns or raises"
@@ -77,47 +72,21 @@ class TapService:
         if self._connection is None or self._connection.closed:
             self._connection = self._connect()
         connection = self._connection
-        with connection.transaction():
-            sites = sorted({arrival.device.site for arrival in arrivals})
-            snapshots = {site: self._policy.current(connection, site) for site in sites}
-            facts = self._facts(connection, arrivals, checked, snapshots)
-            batch = Batch(facts, snapshots, self._system.ids, self._system.clock.now())
-            receipts = [batch.take(arrival, records) for arrival, records in zip(arrivals, checked, strict=True)]
-            repository.write(connection, facts, batch.writes, self._outbox(batch.writes))
+        frames = tuple(zip(arrivals, checked, strict=True))
+        try:
+            with connection.pipeline(), connection.transaction():
+                now = self._system.clock.now()
+                facts, snapshots = gather(connection, frames, self._memory, self._policy, now)
+                batch = Batch(facts, snapshots, self._system.ids, now)
+                receipts = [batch.take(arrival, records) for arrival, records in frames]
+                repository.write(connection, facts, batch.writes, self._outbox(batch.writes))
+        except BaseException:
+            # What failed in a pipeline leaves the connection inside a failed transaction: a new one is surely clean.
+            self._memory.forget()
+            self.close()
+            raise
+        self._memory.keep(facts)
         return receipts
-
-    def _facts(
-        self,
-        connection: repository.Connection,
-        arrivals: Sequence[Arrival],
-        checked: Sequence[tuple[Checked, ...]],
-        snapshots: Mapping[SiteId, Snapshot],
-    ) -> Facts:
-        epochs = {(arrival.device.id, arrival.epoch) for arrival in arrivals}
-        marks = repository.lock_marks(connection, epochs)
-        keys, taps = _keys(arrivals, checked)
-        stored = repository.stored_records(connection, sorted({*keys, *taps}))
-        charges = repository.newest_charges(connection, sorted(set(taps)))
-        accounts = {charge.account_id for charge in charges.values() if charge.account_id is not None}
-        accounts |= set(_accounts(arrivals, checked, snapshots, stored))
-        days = self._days(checked, snapshots) | {charge.business_day for charge in charges.values()}
-        return Facts(
-            marks=marks,
-            stored=stored,
-            charges=charges,
-            accounts=repository.lock_accounts(connection, accounts, days),
-            ledger_accounts=repository.ledger_accounts(connection, snapshots),
-        )
-
-    def _days(self, checked: Sequence[tuple[Checked, ...]], snapshots: Mapping[SiteId, Snapshot]) -> set[date]:
-        """Return every business day that a record of the batch may fall on."""
-        now = self._system.clock.now()
-        instants = {now} | {from_millis(one.body.stamp.at_ms) for frame in checked for one in frame if one.body}
-        return {
-            site_time(at, snapshot.zone, snapshot.day_starts_at).business_day
-            for snapshot in snapshots.values()
-            for at in instants
-        }
 
     def _outbox(self, writes: Writes) -> list[Row]:
         now, ids = self._system.clock.now(), self._system.ids
@@ -149,44 +118,3 @@ class TapService:
         status = ((one.record.seq, RecordStatus.QUARANTINED),)
         fault = LiveDecision(granted=False, reason=Reason.SERVER_FAULT, policy_version=0)
         return Receipt(status, receipt.acked_through, fault if arrival.live else None, receipt.purpose)
-
-
-def _keys(arrivals: Sequence[Arrival], checked: Sequence[tuple[Checked, ...]]) -> tuple[list[TapKey], list[TapKey]]:
-    """Return the keys of all records, and of the till taps that intents and outcomes are about."""
-    keys: list[TapKey] = []
-    taps: list[TapKey] = []
-    for arrival, frame in zip(arrivals, checked, strict=True):
-        device, epoch = arrival.device.id, arrival.epoch
-        for one in frame:
-            keys.append(TapKey(device, epoch, one.record.seq))
-            match one.body:
-                case Outcome() | Decided() as later:
-                    taps.append(TapKey(device, epoch, later.tap_seq))
-    return keys, taps
-
-
-def _accounts(
-    arrivals: Sequence[Arrival],
-    checked: Sequence[tuple[Checked, ...]],
-    snapshots: Mapping[SiteId, Snapshot],
-    stored: Mapping[TapKey, StoredRecord],
-) -> Iterable[UUID]:
-    """Yield the accounts whose purses this batch may touch: of live meals, and of taps whose outcome arrives."""
-    intents: dict[TapKey, str] = {}
-    for arrival, frame in zip(arrivals, checked, strict=True):
-        snapshot = snapshots[arrival.device.site]
-        for one in frame:
-            match one.body:
-                case Intent(purpose=Purpose.TILL) as intent:
-                    intents[TapKey(arrival.device.id, arrival.epoch, one.record.seq)] = intent.credential
-                    credential: str | None = intent.credential
-                case Outcome() as outcome:
-                    tap = TapKey(arrival.device.id, arrival.epoch, outcome.tap_seq)
-                    before = stored.get(tap)
-                    is_meal = before is not None and before.purpose == Purpose.TILL
-                    credential = before.credential if before is not None and is_meal else intents.get(tap)
-                case _:
-                    continue
-            card = snapshot.card(credential) if credential else None
-            if card is not None and card.account is not None:
-                yield card.account

@@ -265,3 +265,41 @@ def test_ledger_rows_cannot_be_changed_by_anybody(small: SmallSite, service: Tap
             small.rows(statement)
     with connect_app(small.url) as connection, pytest.raises(Exception, match="permission denied"):
         connection.execute("update transfer set amount_fen = 1")
+
+
+def test_two_servers_that_take_turns_with_one_journal_miss_nothing(small: SmallSite, service: TapService) -> None:
+    other = TapService(lambda: connect_app(small.url), small.system)
+    journal, holder = Journal(small), small.holders[0]
+    turns = [service, other, other, service, other, service]
+    for mine in turns:
+        tap = journal.meal(holder)
+        ((_, first),) = mine.process([journal.live(tap)])[0].statuses
+        theirs = other if mine is service else service
+        ((_, again),) = theirs.process([journal.live(tap)])[0].statuses
+        assert (first, again) == (RecordStatus.STORED, RecordStatus.DUPLICATE)
+        kind = OutcomeKind.SERVED if tap.seq % 4 == 1 else OutcomeKind.CANCELLED
+        theirs.process([journal.upload([journal.outcome(tap.seq, kind)])])
+        mine.process([journal.upload([journal.records[-1]])])
+    other.close()
+    served = sum(1 for row in small.rows("select revision from charge where reverses is null") if row)
+    reversed_ = small.rows("select count(*) from charge where reverses is not null")[0][0]
+    assert small.balance(holder) == 5000 - (served - reversed_) * LUNCH_FEN
+    assert (served, reversed_) == (6, 3)
+    assert small.rows("select acked_through from device_epoch") == [(12,)]
+    assert small.rows("select count(*) from quarantine") == [(0,)]
+    books_agree(small)
+
+
+def test_a_failed_batch_leaves_nothing_behind_in_memory(small: SmallSite, service: TapService) -> None:
+    journal, holder = Journal(small), small.holders[0]
+    service.process([journal.live(journal.meal(holder))])
+    with psycopg.connect(small.url) as connection:
+        connection.execute("alter table record add constraint poison check (seq <> 2)")
+    service.process([journal.live(journal.meal(holder)), journal.live(journal.meal(small.holders[1]))])
+    with psycopg.connect(small.url) as connection:
+        connection.execute("alter table record drop constraint poison")
+    service.process([journal.live(journal.meal(holder))])
+    assert small.balance(holder) == 5000 - 2 * LUNCH_FEN
+    assert small.balance(small.holders[1]) == 5000 - LUNCH_FEN
+    assert small.rows("select seq, why from quarantine") == [(2, "refused_by_database")]
+    books_agree(small)
