@@ -77,7 +77,10 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 def some_cards(count: int) -> list[SeedCard]:
-    return [SeedCard(n, Product.COMBINED, CredentialKey(f"wiegand:34-{n:010x}")) for n in range(count)]
+    return [
+        SeedCard(n, Product.COMBINED, CredentialKey(f"wiegand:34-{0xC0FFEE0000 + n * 7_919:010x}"))
+        for n in range(count)
+    ]
 
 
 @dataclass(frozen=True)
