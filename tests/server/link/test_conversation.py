@@ -32,7 +32,8 @@ from cardcore.wire.messages import (
 from server.link import session as session_module
 from server.taps.arrivals import Arrival, Receipt
 from server.taps.service import TapService
-from tests.server.link.link_site import EPOCH, LUNCH_OF_STAFF_FEN, Gate, LinkServer, LinkSite, MemoryWire, Peer, until
+from tests.server.link.link_site import EPOCH, LUNCH_OF_STAFF_FEN, Gate, LinkServer, LinkSite, MemoryWire, until
+from tests.server.link.peer import Peer
 
 STORED, DUPLICATE, CONFLICT = RecordStatus.STORED, RecordStatus.DUPLICATE, RecordStatus.CONFLICT
 OTHER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))

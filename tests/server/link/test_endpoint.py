@@ -32,7 +32,8 @@ from server.parts import Parts
 from server.secrets_file import load_secrets
 from server.settings import Settings
 from server.system import System
-from tests.server.link.link_site import LinkSite, Peer, make_link_site, until
+from tests.server.link.link_site import LinkSite, make_link_site, until
+from tests.server.link.peer import Peer
 
 HERE = "127.0.0.1"
 

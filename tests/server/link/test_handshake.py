@@ -16,7 +16,8 @@ from server.database import Database
 from server.devices import service as devices
 from server.link import handshake
 from server.link.ports import KnownDevice
-from tests.server.link.link_site import EPOCH, LinkServer, LinkSite, Peer, until
+from tests.server.link.link_site import EPOCH, LinkServer, LinkSite, until
+from tests.server.link.peer import Peer
 
 OTHER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 

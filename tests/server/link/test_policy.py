@@ -30,7 +30,8 @@ from server.devices.service import DEVICE_TOPIC
 from server.link.listener import POLICY_TOPIC, Listener
 from server.link.session import Session
 from server.outbox.pump import Pump
-from tests.server.link.link_site import LinkServer, LinkSite, Peer, until
+from tests.server.link.link_site import LinkServer, LinkSite, until
+from tests.server.link.peer import Peer
 
 POLICY_MESSAGES = Deny | StateBegin | StatePart | StateEnd | StateCurrent
 

@@ -22,7 +22,8 @@ from server.system import System
 from server.taps.arrivals import Arrival
 from server.taps.service import TapService
 from tests.server.conftest import StillClock
-from tests.server.link.link_site import EPOCH, LUNCH_OF_STAFF_FEN, LinkServer, LinkSite, Peer, make_link_site
+from tests.server.link.link_site import EPOCH, LUNCH_OF_STAFF_FEN, LinkServer, LinkSite, make_link_site
+from tests.server.link.peer import Peer
 
 PATIENCE_SECONDS = 30
 
