@@ -6,6 +6,7 @@ Reads no clock itself: a `Clock` is injected everywhere.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
@@ -42,6 +43,7 @@ def require_utc(at: datetime) -> datetime:
     return at
 
 
+@lru_cache(maxsize=256)
 def site_time(at: datetime, zone: ZoneInfo, day_starts_at: time) -> SiteTime:
     """Turn an instant into site date, weekday, local time and business day.
 

@@ -110,6 +110,8 @@ class Uplink:
         self._health_wanted = asyncio.Event()
         self._under_way: UnderWay | None = None
         self._credit = 0
+        self._held: set[int] = set()
+        """Taps beyond the mark that the server said, in this session, it has stored: decided live, not sent again."""
         self._heard_ms = 0
         self._pings = 0
         self._complained = ""
@@ -188,6 +190,7 @@ class Uplink:
         was_open, self.open = self.open, False
         self._live.clear()
         self._upload = self._under_way = None
+        self._held.clear()
         self._asks.link_lost()
         await connection.close()
         if was_open:
@@ -287,6 +290,8 @@ class Uplink:
 
     async def _decided(self, decision: TapDecision) -> None:
         self._journal.note_acked(decision.epoch, decision.acked_through)
+        if decision.status in {RecordStatus.STORED, RecordStatus.DUPLICATE} and decision.seq > decision.acked_through:
+            self._held.add(decision.seq)
         if self._asks.settle(decision):
             _log.info("late_decision", seq=decision.seq, reason=decision.reason)
             await self._owner.late_decision(decision)
@@ -340,7 +345,9 @@ class Uplink:
         )
         if isinstance(read, StoreFault) or not read:
             return
-        records = fitting(read)
+        records = tuple(record for record in fitting(read) if record.seq not in self._held)
+        if not records:
+            return
         last = records[-1]
         signed = signing.upload_bytes(span.epoch, last.seq, last.hash)
         signature = signing.sign(self._around.identity.signing_key(), signed)
@@ -355,7 +362,9 @@ class Uplink:
         if any(status in {RecordStatus.CONFLICT, RecordStatus.QUARANTINED} for _, status in ack.statuses):
             _log.error("records_quarantined", epoch=ack.epoch, records=odd[:10], count=len(odd))
         before = self._journal.acked_through(ack.epoch)
+        self._held = {seq for seq in self._held if seq > ack.acked_through}
         if ack.acked_through < before:
+            self._held.clear()
             await self._run(
                 lambda: self._journal.rewind(ack.epoch, ack.acked_through, others=False, at_ms=self._wall_ms())
             )

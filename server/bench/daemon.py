@@ -81,6 +81,8 @@ class BenchDaemon:
         self._chance = random.Random(seed)
         self._socket: LinkSocket | None = None
         self._handshake: asyncio.Queue[object] = asyncio.Queue()
+        self._held: set[int] = set()
+        """Taps the server has stored live: like the real daemon, they are not sent again."""
         self._waiting: dict[int, asyncio.Future[TapDecision]] = {}
         self._pongs: dict[int, asyncio.Future[None]] = {}
         self._acked: asyncio.Future[UploadAck] | None = None
@@ -203,7 +205,7 @@ class BenchDaemon:
     def _sendable(self) -> list[Record]:
         last = min(self._waiting, default=self._last[0] + 1) - 1
         last = min(last, self._acked_through + MAX_FRAME_RECORDS)
-        return [self._pending[seq] for seq in range(self._acked_through + 1, last + 1)]
+        return [self._pending[seq] for seq in range(self._acked_through + 1, last + 1) if seq not in self._held]
 
     def _signed(self, records: Sequence[Record]) -> Upload:
         last = records[-1]
@@ -213,6 +215,7 @@ class BenchDaemon:
     def _forget(self, acked_through: int) -> None:
         for seq in range(self._acked_through + 1, acked_through + 1):
             self._pending.pop(seq, None)
+            self._held.discard(seq)
         self._acked_through = max(self._acked_through, acked_through)
 
     def _send(self, message: Tap | Ping) -> None:
@@ -226,6 +229,7 @@ class BenchDaemon:
         match codec.decode_for_daemon(frame):
             case TapDecision() as decision:
                 self._forget(decision.acked_through)
+                self._held.add(decision.seq)
                 answer = self._waiting.pop(decision.seq, None)
                 if answer is not None:
                     answer.set_result(decision)
