@@ -18,7 +18,6 @@ router = APIRouter()
 CHANGE_STATUS = {
     CardChange.DONE: 200,
     CardChange.UNCHANGED: 200,
-    CardChange.AWAITS_APPROVAL: 202,
     CardChange.NOT_ALLOWED: 403,
     CardChange.NOT_FOUND: 404,
 }

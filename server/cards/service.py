@@ -46,8 +46,6 @@ class CardChange(StrEnum):
     UNCHANGED = "unchanged"
     NOT_FOUND = "not_found"
     NOT_ALLOWED = "not_allowed"
-    AWAITS_APPROVAL = "awaits_approval"
-    """A second person has to approve it first."""
 
 
 @dataclass(frozen=True, slots=True)

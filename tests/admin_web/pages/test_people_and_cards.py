@@ -100,7 +100,6 @@ async def test_unblocking_puts_back_into_use(staff: httpx2.AsyncClient, site: Fa
     ("change", "status", "words"),
     [
         (CardChange.UNCHANGED, 200, "already in this state"),
-        (CardChange.AWAITS_APPROVAL, 202, "second person approves"),
         (CardChange.NOT_ALLOWED, 403, "your role does not allow"),
         (CardChange.NOT_FOUND, 404, "This card is gone"),
     ],
