@@ -73,6 +73,7 @@ def _run(settings: Settings) -> int:
     from reader_daemon.identity import IdentityError, load_identity
     from reader_daemon.store.journal_schema import JournalDamagedError
     from reader_daemon.store.sqlite_file import StoreUnusableError
+    from reader_daemon.transports.pcsc_service import PcscMissing
 
     try:
         identity = load_identity(settings.data_dir)
@@ -84,7 +85,7 @@ def _run(settings: Settings) -> int:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, stop.set)
             runner.run(serve(settings, identity, stop, software()))
-    except (IdentityError, StoreUnusableError, JournalDamagedError, OSError) as error:
+    except (IdentityError, StoreUnusableError, JournalDamagedError, PcscMissing, OSError) as error:
         print(f"onecard-reader: {error}", file=sys.stderr)
         return TROUBLE
     return 0

@@ -48,8 +48,8 @@ _CARD_MUTE = {0x80100066: "card does not answer the reset", 0x80100067: "card ha
 
 INSTALL_ADVICE = (
     "PC/SC readers need pyscard and the PC/SC service: apt-get install pcscd libpcsclite-dev gcc python3-dev, "
-    'then pip install "onecard[pcsc]" · PC/SC 读卡器需要 pyscard 和 PC/SC 服务：请执行 apt-get install pcscd '
-    'libpcsclite-dev gcc python3-dev，然后 pip install "onecard[pcsc]"'
+    "then pip install pyscard into the daemon's own environment · PC/SC 读卡器需要 pyscard 和 PC/SC 服务：请执行 "
+    "apt-get install pcscd libpcsclite-dev gcc python3-dev，然后在守护程序的环境里执行 pip install pyscard"
 )
 
 

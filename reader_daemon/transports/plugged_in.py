@@ -6,6 +6,8 @@ from pathlib import Path
 
 from serial.tools import list_ports
 
+from reader_daemon.transports.pcsc_scard import INSTALL_ADVICE
+
 _BY_ID = Path("/dev/serial/by-id")
 
 
@@ -19,7 +21,7 @@ def pcsc_readers() -> list[str]:
     try:
         from smartcard.System import readers  # noqa: PLC0415 - an extra that a box without contactless readers lacks
     except ImportError:
-        return ["pyscard is not installed; install onecard[reader,pcsc]"]
+        return [INSTALL_ADVICE]
     try:
         return [str(reader) for reader in readers()]
     except Exception as error:  # noqa: BLE001 - pyscard raises its own for "no service"; any of them only means none

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -64,6 +65,35 @@ def test_doctor_names_every_trouble(tmp_path: Path, capsys: pytest.CaptureFixtur
     said = capsys.readouterr().out.splitlines()
     bad = [line.removeprefix("BAD ").split(":")[0] for line in said if line.startswith("BAD ")]
     assert bad == ["data directory", "identity", "server", "key of g01", "port b"]
+
+
+async def test_doctor_takes_a_server_of_several_sites_and_refuses_that_of_another(tmp_path: Path) -> None:
+    system = real_system()
+    server = FakeServer(system.clock)
+    async with listening(server) as url:
+        settings = parse_settings(settings_file(tmp_path, url).read_text(), "reader.toml", {})
+        save_identity(settings.data_dir, server.identity)
+        verdicts = {}
+        for site in ("", server.identity.site, "another"):
+            server.challenge_site = site
+            findings = await asyncio.to_thread(lambda: list(examine(settings, system)))
+            verdicts[site] = next(finding.good for finding in findings if finding.check == "server")
+        assert verdicts == {"": True, server.identity.site: True, "another": False}
+
+
+def test_a_missing_pcsc_library_is_one_line_that_says_what_to_install(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = settings_file(tmp_path)
+    with path.open("a") as file:
+        file.write('[[pcsc_reader]]\nname = "t01"\nmatch = "S0123456"\n')
+    save_identity(tmp_path / "data", FakeServer(real_system().clock).identity)
+    with patch.dict("sys.modules", {"smartcard": None}):
+        assert main(["--config", str(path), "run"]) == 1
+    said = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("{")]
+    assert len(said) == 1
+    assert "apt-get install pcscd" in said[0]
+    assert "pip install pyscard" in said[0]
 
 
 async def test_doctor_finds_a_box_well_and_then_a_journal_that_was_touched(tmp_path: Path) -> None:

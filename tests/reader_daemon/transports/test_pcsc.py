@@ -266,7 +266,10 @@ def test_service_that_never_ran_is_reported_once_and_awaited() -> None:
 
 
 def test_missing_library_is_named_with_its_packages() -> None:
-    with patch.dict("sys.modules", {"smartcard": None}), pytest.raises(PcscMissing, match=r"libpcsclite-dev.*\[pcsc\]"):
+    with (
+        patch.dict("sys.modules", {"smartcard": None}),
+        pytest.raises(PcscMissing, match=r"libpcsclite-dev.*pip install pyscard"),
+    ):
         pcsc_establish()
 
 
