@@ -22,6 +22,7 @@ from reader_daemon.identity import IDENTITY_FILE, KEY_BYTES, Identity, save_iden
 ENROL_PATH = "/device/enrol"
 TIMEOUT_SECONDS = 15.0
 MAX_ANSWER_BYTES = 64 * 1024
+DIRECTORY_MODE = 0o700
 
 
 class EnrolError(Exception):
@@ -43,6 +44,7 @@ def enrol(server_url: str, ca_file: Path | None, code: str, directory: Path, ids
     if (directory / IDENTITY_FILE).exists():
         msg = f"{directory / IDENTITY_FILE} is there already; move it away first if this device shall begin anew"
         raise EnrolError(msg)
+    directory.mkdir(parents=True, exist_ok=True, mode=DIRECTORY_MODE)  # first: a code is good for one question
     private_key = ids.random_bytes(KEY_BYTES)
     record_key = ids.random_bytes(KEY_BYTES)
     public_key = Ed25519PrivateKey.from_private_bytes(private_key).public_key().public_bytes_raw()
@@ -63,7 +65,6 @@ def enrol(server_url: str, ca_file: Path | None, code: str, directory: Path, ids
         msg = f"the server's key has {len(server_key)} bytes, not {KEY_BYTES}"
         raise EnrolError(msg)
     identity = Identity(answer.device, answer.site, answer.name, private_key, record_key, server_key)
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     save_identity(directory, identity)
     return identity
 

@@ -68,6 +68,7 @@ def test_the_daemon_makes_its_own_keys_and_pins_the_servers(office: str, tmp_pat
     assert identity.server_key.hex() == SERVER_KEY
     assert load_identity(directory) == identity
     assert (directory / "identity.json").stat().st_mode & 0o777 == 0o600
+    assert directory.stat().st_mode & 0o777 == 0o700
     assert identity.private_key.hex() not in repr(identity)
     with pytest.raises(EnrolError, match="already"):
         ask(office, directory)
