@@ -115,7 +115,7 @@ def _live_tap(event_id: int, event: dict[str, Any], places: dict[str, Place], ho
         amount=Fen(event["amount_fen"]) if event.get("amount_fen") else None,
         is_offline=bool(event.get("offline")),
         is_late=bool(event.get("late")),
-        outcome=OutcomeKind(event["outcome"]) if event.get("outcome") else None,
+        outcome=_outcome(event.get("outcome")),
     )
 
 
@@ -125,6 +125,14 @@ def _reason(word: str | None) -> Reason:
         return Reason(word or "")
     except ValueError:
         return Reason.SERVER_FAULT
+
+
+def _outcome(word: str | None) -> OutcomeKind | None:
+    """Return how the tap ended; a word of a newer device tells this version nothing."""
+    try:
+        return OutcomeKind(word or "")
+    except ValueError:
+        return None
 
 
 def _tap_id(event: dict[str, Any]) -> UUID:

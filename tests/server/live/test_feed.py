@@ -15,7 +15,7 @@ from cardcore.journal import OutcomeKind, Purpose, Record
 from cardcore.reasons import Reason
 from server.bus.local import LocalBus
 from server.database import Database, connect_app
-from server.live.feed import LiveTap, SiteFeed
+from server.live.feed import LiveTap, SiteFeed, _live_tap
 from server.outbox.feed import OutboxFeed
 from server.outbox.pump import Pump
 from server.system import System
@@ -158,3 +158,13 @@ async def test_no_event_holds_a_whole_card_number_neither_stored_nor_shown(scree
         number = holder.credential.partition("-")[2]
         assert number not in repr([astuple(event) for event in shown])
         assert number not in repr(stored)
+
+
+def test_words_of_a_newer_device_do_not_stop_the_feed() -> None:
+    told = {
+        "device": "d", "epoch": 1, "tap_seq": 1, "at": "2026-03-04T04:00:00+00:00", "place": "g01",
+        "reason": "moon_phase", "outcome": "teleported",
+    }  # fmt: skip
+    event = _live_tap(1, told, {}, {})
+    assert (event.reason, event.outcome) == (Reason.SERVER_FAULT, None)
+    assert _live_tap(1, told | {"outcome": "passed"}, {}, {}).outcome is OutcomeKind.PASSED
