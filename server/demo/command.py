@@ -130,7 +130,7 @@ def _tell(result: dict[str, Any]) -> bool:
     _say(f"charges {charges['in_force']}, {yuan_text(Fen(charges['fen']))} yuan; reversed {charges['reversed']}")
     for place, times in answers.items():
         _say(f"{place}: card to lamp p50 {times['p50']} ms, p95 {times['p95']} ms")
-    _say("refusals: " + ", ".join(f"{reason} {count}" for reason, count in result["reasons"].items()))
+    _say("how taps ended: " + ", ".join(f"{reason} {count}" for reason, count in result["reasons"].items()))
     for name, holds in result["invariants"].items():
         _say(f"{'ok  ' if holds else 'FAIL'} {name}")
     for name, found in result["violations"].items():
