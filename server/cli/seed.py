@@ -19,7 +19,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     empty.add_argument("--name-zh", required=True)
     empty.add_argument("--time-zone", default="Asia/Shanghai")
     reference = kinds.add_parser("reference", help="the reference site: lanes, tills, prices, and one holder a card")
-    reference.add_argument("cards", type=Path, help="the card list that `onecard-mock plant` writes")
+    reference.add_argument("cards", type=Path, help="a card list, as `onecard-mock cards --json FILE` writes one")
     reference.add_argument("--slug", default="reference")
     reference.add_argument("--seed", type=int, default=1, help="draws names and balances")
 
