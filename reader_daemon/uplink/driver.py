@@ -40,6 +40,7 @@ from reader_daemon.uplink.effects import Effect, Ended, PolicyEffect
 from reader_daemon.uplink.installing import PolicyInstaller
 from reader_daemon.uplink.session import LinkSession, Phase, Surroundings
 from reader_daemon.uplink.settling import Settled, settle_welcome
+from reader_daemon.uplink.spell import Spell
 
 HEALTH_SECONDS = 5.0
 SILENCE_MS = 15_000
@@ -115,6 +116,7 @@ class Uplink:
         self._heard_ms = 0
         self._pings = 0
         self._complained = ""
+        self._spell = Spell()
         self._epoch = 0
         """The epoch this session is about: a closed one is sent first, in a session of its own."""
         self.open = False
@@ -193,7 +195,7 @@ class Uplink:
         self._held.clear()
         self._asks.link_lost()
         await connection.close()
-        if was_open:
+        if was_open and self._spell.begins(self._around.clock.monotonic_ms()):
             await self._owner.link_event("link_down", "", alarm=False)
 
     async def _receive(self, connection: Connection, tasks: asyncio.TaskGroup) -> None:
@@ -262,6 +264,7 @@ class Uplink:
             raise SessionEndedError(Ended(f"epoch closed: {settled.closed}", alarm=True))
         self._backoff.reset()
         self._complained = ""
+        self._spell.opened(self._around.clock.monotonic_ms())
         self._credit = credit
         self.open = True
         self._to_upload.set()
@@ -357,6 +360,7 @@ class Uplink:
 
     async def _acked(self, ack: UploadAck) -> None:
         under_way, self._under_way = self._under_way, None
+        self._spell.proved()
         self._credit = ack.credit
         odd = [(seq, status.value) for seq, status in ack.statuses if status is not RecordStatus.STORED]
         if any(status in {RecordStatus.CONFLICT, RecordStatus.QUARANTINED} for _, status in ack.statuses):
