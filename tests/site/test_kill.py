@@ -38,7 +38,8 @@ async def test_kill_9_in_turn_during_lunch_loses_nothing_and_doubles_nothing(sho
     assert 0 <= charged - confirmed <= slack
     assert 0 <= presented - stored <= slack
     assert charged > MEALS // 2
-    assert result["restarts"]["server"] == KILLS.count("server")
+    # A server that comes up while PostgreSQL is down says so, ends, and is started again.
+    assert result["restarts"]["server"] >= KILLS.count("server")
     assert result["restarts"]["canteen"] == KILLS.count("canteen")
 
 
