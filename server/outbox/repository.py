@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON
 
 from cardcore.ids import SiteId
 from server.database import ReadSession, WriteSession
@@ -42,7 +42,7 @@ def append(session: WriteSession, system: System, site: SiteId, topic: str, payl
     session.execute(
         text(
             "insert into outbox (id, site_id, topic, payload, created_at) values (:id, :site, :topic, :payload, :at)"
-        ).bindparams(bindparam("payload", type_=JSONB)),
+        ).bindparams(bindparam("payload", type_=JSON)),
         {
             "id": system.ids.uuid7(),
             "site": site,

@@ -128,5 +128,5 @@ _REFUSED_CARDS = text("""
 """)
 _INSERT_NOTICE = text("""
     insert into outbox (id, site_id, topic, payload, created_at)
-    values (:id, :site_id, 'policy', cast(:payload as jsonb), :at)
+    values (:id, :site_id, 'policy', cast(:payload as json), :at)
 """)

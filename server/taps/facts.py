@@ -1,7 +1,8 @@
-"""Gathers what a batch decides on: locked rows, and of the rest what memory does not hold. At most four round trips.
+"""Gathers what a batch decides on: locked rows, and of the rest what memory does not hold.
 
-1. the journals' rows (locked) and the policy versions; 2. only after somebody else wrote, or for old taps: records and
-charges; 3. the purses of the accounts in question (locked); the writes and the commit are the last.
+An ordinary batch of taps asks once (policy versions, locked purses) and writes once; one of outcomes that the books
+agree with only writes. After somebody else wrote, or for old taps, the journals' rows are locked
+first and records and charges are read from the tables.
 """
 
 from __future__ import annotations
@@ -28,31 +29,52 @@ Frames = Sequence[tuple[Arrival, tuple[Checked, ...]]]
 def gather(
     connection: Connection, frames: Frames, memory: Memory, policy: PolicyCache, now: datetime
 ) -> tuple[Facts, dict[SiteId, Snapshot]]:
-    """Lock and read everything a batch needs, inside its transaction."""
+    """Lock and read what a batch needs and memory does not hold, inside its transaction."""
     sites = sorted({arrival.device.site for arrival, _ in frames})
-    journals = sorted({(arrival.device.id, arrival.epoch) for arrival, _ in frames})
-    heads, versions = repository.lock_heads(connection, journals, sites)
-    snapshots = {site: policy.current(connection, site, versions.get(site, 0)) for site in sites}
-    known = {key: memory.recall(key, heads[key]) for key in journals}
+    known = {key: memory.recall(key) for key in sorted({(arrival.device.id, arrival.epoch) for arrival, _ in frames})}
+    forgotten = [key for key, journal in known.items() if journal is None]
+    guessed = {site: policy.known(site) for site in sites}
+    # Outcomes tell what happened under whatever policy was in force: only taps need the newest.
+    asks_policy = any(isinstance(one.body, Intent) for _, frame in frames for one in frame) or any(
+        snapshot.version == 0 for snapshot in guessed.values()
+    )
+    versions = repository.policy_versions(connection, sites) if asks_policy else None
+    heads = repository.lock_heads(connection, forgotten) if forgotten else {}
     facts = Facts(
-        marks={key: _mark(known[key], heads[key]) for key in journals},
-        writes={key: heads[key].writes for key in journals},
+        marks={key: _mark(journal, heads.get(key)) for key, journal in known.items()},
+        writes={key: heads[key].writes if journal is None else journal.writes for key, journal in known.items()},
         stored={},
         charges={},
         accounts={},
-        ledger_accounts=_ledger_accounts(connection, memory, snapshots),
+        ledger_accounts={},
     )
     _recall_records(connection, frames, known, facts)
-    accounts = sorted(set(_accounts(frames, snapshots, facts)))
-    if accounts:
-        days = _days(frames, snapshots, facts, now) if _has_limits(snapshots) else []
-        facts.accounts = repository.lock_accounts(connection, accounts, days)
+    # The accounts are guessed from the policy known so far: so they come along with the word whether it is the newest.
+    _lock_accounts(connection, frames, guessed, facts, now)
+    snapshots = guessed
+    if versions is not None:
+        newest = versions()
+        snapshots = {site: policy.current(connection, site, newest.get(site, 0)) for site in sites}
+    if any(snapshots[site] is not guessed[site] for site in sites):
+        _lock_accounts(connection, frames, snapshots, facts, now)
+    facts.ledger_accounts = _ledger_accounts(connection, memory, snapshots)
     return facts, snapshots
 
 
-def _mark(journal: Journal | None, head: Head) -> EpochMark:
-    above = dict(journal.mark.above) if journal is not None else {}
-    return EpochMark(head.acked_through, head.head_hash, above)
+def _mark(journal: Journal | None, head: Head | None) -> EpochMark:
+    if journal is not None:
+        return EpochMark(journal.mark.acked_through, journal.mark.head_hash, dict(journal.mark.above))
+    assert head is not None
+    return EpochMark(head.acked_through, head.head_hash)
+
+
+def _lock_accounts(
+    connection: Connection, frames: Frames, snapshots: Mapping[SiteId, Snapshot], facts: Facts, now: datetime
+) -> None:
+    wanted = sorted(set(_accounts(frames, snapshots, facts)) - facts.accounts.keys())
+    if wanted:
+        days = _days(frames, snapshots, facts, now) if _has_limits(snapshots) else []
+        facts.accounts |= repository.lock_accounts(connection, wanted, days)
 
 
 def _ledger_accounts(

@@ -1,8 +1,9 @@
 """What this process remembers of the journals it wrote last, so that an ordinary batch reads next to nothing.
 
-Every transaction that touches a journal raises the journal's `writes` under its row lock. Memory of a journal is used
-only while `writes` is what this process left it at: then nobody else stored, quarantined or charged anything of it, and
-memory is complete. Anything else, a failed transaction above all, forgets. Losing all of it costs queries, no truth.
+Every transaction that touches a journal raises the journal's `writes`. A batch that used memory is written only if
+`writes` still is what this process left it at: then nobody else stored, quarantined or charged anything of the journal,
+and memory was complete. If not, the transaction fails, memory is forgotten and the batch is taken from the tables again;
+so it is after any other failure. Losing all of it costs queries, no truth.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from cardcore.ids import DeviceId, SiteId, TapKey
-from server.taps.arrivals import ChargeRow, EpochMark, Facts, Head, StoredRecord
+from server.taps.arrivals import ChargeRow, EpochMark, Facts, StoredRecord
 
 MAX_JOURNALS = 4_096
 MAX_RECORDS = 1_000
@@ -42,10 +43,9 @@ class Memory:
         self._journals: OrderedDict[JournalKey, Journal] = OrderedDict()
         self._ledger_accounts: dict[SiteId, tuple[int, dict[tuple[str, str], UUID]]] = {}
 
-    def recall(self, key: JournalKey, head: Head) -> Journal | None:
-        """Return the journal if nobody has written to it since."""
-        journal = self._journals.get(key)
-        return journal if journal is not None and journal.writes == head.writes else None
+    def recall(self, key: JournalKey) -> Journal | None:
+        """Return the journal as this process left it; whether that still holds shows when the batch is written."""
+        return self._journals.get(key)
 
     def keep(self, facts: Facts) -> None:
         """Remember what a committed batch left behind."""

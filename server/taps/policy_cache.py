@@ -18,9 +18,13 @@ class PolicyCache:
         """Start empty: the first decision of a site loads it."""
         self._snapshots: dict[SiteId, Snapshot] = {}
 
+    def known(self, site: SiteId) -> Snapshot:
+        """Return the snapshot as it was last used, newest or not."""
+        return self._snapshots.get(site) or Snapshot.empty()
+
     def current(self, connection: repository.Connection, site: SiteId, version: int) -> Snapshot:
         """Return the snapshot at `version`, which this transaction read as the newest."""
-        snapshot = self._snapshots.get(site) or Snapshot.empty()
+        snapshot = self.known(site)
         if version < snapshot.version:  # an older database was restored under us
             snapshot = Snapshot.empty()
         if version != snapshot.version:

@@ -6,7 +6,7 @@ column by column; sums, order and locks are explicit; nothing asks the database 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -37,15 +37,17 @@ MAX_ABOVE_MARK = 10_000
 _json = msgspec.json.Encoder()
 
 
-def lock_heads(
-    connection: Connection, journals: Sequence[JournalKey], sites: Sequence[SiteId]
-) -> tuple[dict[JournalKey, Head], dict[SiteId, int]]:
-    """Lock the journals' rows in id order, and read the sites' newest policy versions; one round trip."""
+def lock_heads(connection: Connection, journals: Sequence[JournalKey]) -> dict[JournalKey, Head]:
+    """Lock the journals' rows in id order and read them."""
     devices, epochs = [device for device, _ in journals], [epoch for _, epoch in journals]
-    locked = connection.execute(_LOCK_HEADS, (devices, epochs))
-    versions = connection.execute(_POLICY_VERSIONS, (list(sites),))
-    heads = {(DeviceId(row[0]), row[1]): Head(row[2], bytes(row[3]), row[4]) for row in locked.fetchall()}
-    return heads, {SiteId(row[0]): row[1] for row in versions.fetchall()}
+    rows = connection.execute(_LOCK_HEADS, (devices, epochs)).fetchall()
+    return {(DeviceId(row[0]), row[1]): Head(row[2], bytes(row[3]), row[4]) for row in rows}
+
+
+def policy_versions(connection: Connection, sites: Sequence[SiteId]) -> Callable[[], dict[SiteId, int]]:
+    """Ask for the sites' newest policy versions; the answer comes along with that of the next question."""
+    asked = connection.execute(_POLICY_VERSIONS, (list(sites),))
+    return lambda: {SiteId(row[0]): row[1] for row in asked.fetchall()}
 
 
 def read_journals(
@@ -96,7 +98,11 @@ def policy_changes(connection: Connection, site: SiteId, since: int) -> list[tup
 
 
 def write(connection: Connection, facts: Facts, writes: Writes, outbox: Sequence[Row]) -> None:
-    """Send everything a batch writes; the caller's pipeline takes it along with the commit."""
+    """Send everything a batch writes; the caller's pipeline takes it along with the commit.
+
+    The journals come first: when somebody else wrote to one since memory was made, psycopg.errors.DivisionByZero is
+    raised at the end of the pipeline and nothing was written.
+    """
     purses = [
         {"id": purse.id, "balance": purse.balance}
         for account in facts.accounts.values()
@@ -109,9 +115,16 @@ def write(connection: Connection, facts: Facts, writes: Writes, outbox: Sequence
         for (day, meal), (count, fen) in account.meal_changes.items()
     ]
     heads = [
-        {"device_id": device, "epoch": epoch, "acked_through": mark.acked_through, "head_hash": mark.head_hash.hex()}
+        {
+            "device_id": device,
+            "epoch": epoch,
+            "writes": facts.writes[device, epoch],
+            "acked_through": mark.acked_through,
+            "head_hash": mark.head_hash.hex(),
+        }
         for (device, epoch), mark in facts.marks.items()
     ]
+    connection.execute(_UPDATE_HEADS, (_json.encode(heads).decode(), len(heads)))
     for statement, rows in (
         (_INSERT_LEDGER_ACCOUNT, writes.ledger_account),
         (_INSERT_RECORD, writes.record),
@@ -119,7 +132,6 @@ def write(connection: Connection, facts: Facts, writes: Writes, outbox: Sequence
         (_INSERT_TRANSFER, writes.transfer),
         (_UPDATE_PURSES, purses),
         (_UPSERT_MEALS, meals),
-        (_UPDATE_HEADS, heads),
         (_INSERT_ARRIVAL, writes.record_arrival),
         (_INSERT_QUARANTINE, writes.quarantine),
         (_INSERT_FINDING, writes.finding),
@@ -237,11 +249,15 @@ _UPSERT_MEALS = """
     on conflict (account_id, business_day, meal_id)
     do update set count = meal_count.count + excluded.count, sum_fen = meal_count.sum_fen + excluded.sum_fen
 """
+# Divides by zero, and so undoes the transaction, unless every journal still is as the batch took it to be.
 _UPDATE_HEADS = """
-    update device_epoch e
-    set acked_through = r.acked_through, head_hash = decode(r.head_hash, 'hex'), writes = e.writes + 1
-    from json_to_recordset(%s) r(device_id uuid, epoch bigint, acked_through bigint, head_hash text)
-    where e.device_id = r.device_id and e.epoch = r.epoch
+    with moved as (
+        update device_epoch e
+        set acked_through = r.acked_through, head_hash = decode(r.head_hash, 'hex'), writes = e.writes + 1
+        from json_to_recordset(%s) r(device_id uuid, epoch bigint, writes bigint, acked_through bigint, head_hash text)
+        where e.device_id = r.device_id and e.epoch = r.epoch and e.writes = r.writes
+        returning 1
+    ) select 1 / (count(*) = %s)::integer from moved
 """
 _INSERT_ARRIVAL = """
     insert into record_arrival (id, device_id, epoch, seq, arrived_at)
@@ -262,5 +278,5 @@ _INSERT_FINDING = """
 """
 _INSERT_OUTBOX = """
     insert into outbox (id, site_id, topic, payload, created_at)
-    select * from json_to_recordset(%s) r(id uuid, site_id uuid, topic text, payload jsonb, created_at timestamptz)
+    select * from json_to_recordset(%s) r(id uuid, site_id uuid, topic text, payload json, created_at timestamptz)
 """

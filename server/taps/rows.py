@@ -61,31 +61,30 @@ def record_row(arrival: Arrival, key: TapKey, record: Record, body: Body, stored
 
 
 def event_row(key: TapKey, body: Body, stored: StoredRecord, at: datetime, *, late: bool) -> Row:
-    """Return what pages hear of a record: no name and no full card number."""
+    """Return what pages hear of a record: no name and no full card number; nothing that is empty."""
     event: Row = {
         "kind": stored.kind,
         "device": key.device,
         "epoch": str(key.epoch),
-        "seq": key.seq,
         "tap_seq": key.seq,
-        "purpose": stored.purpose,
         "place": stored.place,
-        "credential": stored.credential[-4:],
-        "card": stored.card_id,
-        "person": stored.person_id,
         "at": at,
-        "late": late,
     }
+    if stored.credential:
+        event["credential"] = stored.credential[-4:]
+    if stored.person_id is not None:
+        event["person"] = stored.person_id
+    if late:
+        event["late"] = True
     match body:
         case Outcome() | Decided():
-            event |= {
-                "tap_seq": body.tap_seq,
-                "granted": body.verdict.granted,
-                "reason": body.verdict.reason,
-                "offline": body.verdict.offline,
-                "amount_fen": body.verdict.amount,
-                "outcome": body.outcome if isinstance(body, Outcome) else "",
-            }
+            verdict = body.verdict
+            event["tap_seq"] = body.tap_seq
+            event |= {"granted": verdict.granted, "reason": verdict.reason, "amount_fen": verdict.amount}
+            if verdict.offline:
+                event["offline"] = True
+            if isinstance(body, Outcome):
+                event["outcome"] = body.outcome
         case DeviceEvent():
             event |= {"event": body.event, "detail": body.detail, "alarm": body.alarm}
         case Intent():

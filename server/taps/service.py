@@ -62,7 +62,7 @@ class TapService:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 return self._transaction(arrivals, checked)
-            except psycopg.OperationalError:
+            except (psycopg.OperationalError, psycopg.errors.DivisionByZero):
                 if attempt == MAX_ATTEMPTS:
                     raise
         msg = "unreachable: the last attempt returns or raises"

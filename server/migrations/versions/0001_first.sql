@@ -400,7 +400,7 @@ create table outbox (
     id uuid primary key,
     site_id uuid not null,
     topic text not null,
-    payload jsonb not null,
+    payload json not null,                -- kept as text: it is passed on, never searched
     created_at timestamptz not null,
     number bigint                         -- given by the pump, in the order of publication; gap-free a site
 );
