@@ -2,8 +2,8 @@
 
 Every transaction that touches a journal raises the journal's `writes`. A batch that used memory is written only if
 `writes` still is what this process left it at: then nobody else stored, quarantined or charged anything of the journal,
-and memory was complete. If not, the transaction fails, memory is forgotten and the batch is taken from the tables again;
-so it is after any other failure. Losing all of it costs queries, no truth.
+and memory was complete. If not, the transaction fails, memory is forgotten and the batch is taken from the tables
+anew; so it is after any other failure. Losing all of it costs queries, no truth.
 """
 
 from __future__ import annotations
