@@ -49,10 +49,10 @@ class Metrics:
         self.bus_up = Gauge("onecard_bus_up", "1 while Redis carries messages or none is configured", registry=registry)
         self.database_up = Gauge("onecard_database_up", "1 while the last check succeeded", registry=registry)
 
-    def tap(self, purpose: str, reason: str, *, granted: bool, offline: bool) -> None:
-        """Count a decision."""
+    def tap(self, purpose: str, reason: str, *, granted: bool, offline: bool, count: int = 1) -> None:
+        """Count decisions of one kind."""
         word = reason if reason in _REASONS else OTHER
-        self._taps.labels(purpose, str(granted).lower(), word, str(offline).lower()).inc()
+        self._taps.labels(purpose, str(granted).lower(), word, str(offline).lower()).inc(count)
 
     def charge(self, kind: str, amount_fen: int) -> None:
         """Count a charge or reversal (`kind`) of some fen."""

@@ -7,7 +7,9 @@ taps in work, uploads in work (one), frames a second of rubbish before the peer 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import structlog
@@ -42,7 +44,7 @@ from server.link.handshake import UPLOAD_CREDIT, Introduced
 from server.link.ports import OUTAGES, Channel, Devices, LinkClosedError, Policy, Run
 from server.system import System
 from server.taps.arrivals import Arrival, LiveDecision, Receipt
-from server.taps.batcher import Batcher
+from server.taps.batcher import Batcher, BusyError
 
 Work = Callable[..., Coroutine[Any, Any, None]]
 
@@ -89,6 +91,9 @@ class Session:
         self._uploads: asyncio.Queue[Upload] = asyncio.Queue(UPLOAD_CREDIT)
         self._commands: dict[str, asyncio.Future[CommandDone]] = {}
         self._bad_frames = 0
+        self._live_taps = 0
+        self._answers: deque[TapDecision] = deque()
+        self._answered = asyncio.Event()
         self._ended = False
 
     @property
@@ -130,6 +135,7 @@ class Session:
         """Converse until the link closes; leaves no task behind."""
         self._spawn(self._feed_policy)
         self._spawn(self._take_uploads)
+        self._spawn(self._send_answers)
         try:
             while not self._ended:
                 frame = await self._channel.receive()
@@ -145,8 +151,7 @@ class Session:
     async def _frame(self, frame: bytes) -> None:
         match codec.decode_for_server(frame):
             case Tap() as tap:
-                if len(self._tasks) < MAX_LIVE_TAPS:
-                    self._spawn(self._decide, tap)
+                self._decide(tap)
             case Upload() as upload:
                 if self._uploads.full():
                     await self.end(Goodbye(GoodbyeCode.PROTOCOL, "More uploads than credit.", retry_after_ms=1000))
@@ -176,12 +181,33 @@ class Session:
 
     # --- taps and uploads ----------------------------------------------------------------------------------
 
-    async def _decide(self, tap: Tap) -> None:
-        arrival = Arrival(self._link, tap.epoch, (tap.record,), live=True)
-        receipt = await self._submit(arrival) if tap.epoch == self._hello.epoch else None
-        if receipt is None or receipt.decision is None:
-            return  # no answer: the daemon decides by itself at its deadline and uploads later
-        await self._send(_decision(TapKey(self.device, tap.epoch, tap.record.seq), receipt, receipt.decision))
+    def _decide(self, tap: Tap) -> None:
+        """Hand a tap in. No answer where that cannot be: the daemon decides by itself at its deadline."""
+        if tap.epoch != self._hello.epoch or self._live_taps >= MAX_LIVE_TAPS:
+            return
+        key = TapKey(self.device, tap.epoch, tap.record.seq)
+        try:
+            self._batcher.offer(Arrival(self._link, tap.epoch, (tap.record,), live=True), partial(self._decided, key))
+        except BusyError as error:
+            self._not_stored(error, live=True)
+        else:
+            self._live_taps += 1
+
+    def _decided(self, key: TapKey, answer: Receipt | BaseException) -> None:
+        """Put the answer of a live tap out; called by the batcher after the commit."""
+        self._live_taps -= 1
+        if not isinstance(answer, Receipt):
+            self._not_stored(answer, live=True)
+        elif answer.decision is not None:
+            self._answers.append(_decision(key, answer, answer.decision))
+            self._answered.set()
+
+    async def _send_answers(self) -> None:
+        while True:
+            await self._answered.wait()
+            self._answered.clear()
+            while self._answers:
+                await self._send(self._answers.popleft())
 
     async def _take_uploads(self) -> None:
         while True:
@@ -206,8 +232,11 @@ class Session:
         try:
             return await self._batcher.submit(arrival)
         except Exception as error:  # noqa: BLE001 - a full queue, an outage, a fault in the batch: not stored, all the same
-            log.warning("arrival_not_stored", device=str(self.device), live=arrival.live, error=repr(error)[:200])
+            self._not_stored(error, live=False)
             return None
+
+    def _not_stored(self, error: BaseException, *, live: bool) -> None:
+        log.warning("arrival_not_stored", device=str(self.device), live=live, error=repr(error)[:200])
 
     # --- policy --------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -42,7 +43,10 @@ class Processor(Protocol):
 Run = Callable[[Callable[[Sequence[Arrival]], list[Receipt]], Sequence[Arrival]], Awaitable[list[Receipt]]]
 """Runs a blocking call off the loop; injected so that a simulator can run it inline."""
 
-_Waiting = tuple[Arrival, "asyncio.Future[Receipt]"]
+Answered = Callable[[Receipt | BaseException], None]
+"""Hears what became of an arrival."""
+
+_Waiting = tuple[Arrival, Answered]
 
 
 class Batcher:
@@ -57,14 +61,21 @@ class Batcher:
         self._uploads: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
 
-    async def submit(self, arrival: Arrival) -> Receipt:
-        """Queue an arrival and wait for its commit. Raises BusyError at once when the queue is full."""
+    def offer(self, arrival: Arrival, answered: Answered) -> None:
+        """Queue an arrival; `answered` is called once, after its commit or its failure. Raises BusyError when full.
+
+        It is called on the loop, between two batches: it must only hand the answer on.
+        """
         queue, limit = (self._live, MAX_QUEUED_LIVE) if arrival.live else (self._uploads, MAX_QUEUED_UPLOADS)
         if len(queue) >= limit:
             raise BusyError
-        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        queue.append((arrival, future))
+        queue.append((arrival, answered))
         self._wake.set()
+
+    async def submit(self, arrival: Arrival) -> Receipt:
+        """Queue an arrival and wait for its commit. Raises BusyError at once when the queue is full."""
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self.offer(arrival, partial(_resolve, future))
         return await future
 
     async def serve(self) -> None:
@@ -78,8 +89,8 @@ class Batcher:
                     continue
                 await self._commit(batch)
         finally:
-            for _, future in (*self._live, *self._uploads):
-                future.cancel()
+            for _, answered in (*self._live, *self._uploads):
+                answered(asyncio.CancelledError())
 
     def _gather(self) -> list[_Waiting]:
         batch = [self._live.popleft() for _ in range(min(len(self._live), MAX_LIVE_BATCH))]
@@ -95,13 +106,11 @@ class Batcher:
             receipts = await self._run(self._processor.process, [arrival for arrival, _ in batch])
         except Exception as error:
             log.exception("batch_failed", arrivals=len(batch))
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
+            for _, answered in batch:
+                answered(error)
             return
-        for (_, future), receipt in zip(batch, receipts, strict=True):
-            if not future.done():
-                future.set_result(receipt)
+        for (_, answered), receipt in zip(batch, receipts, strict=True):
+            answered(receipt)
         self._count(receipts)
 
     def _count(self, receipts: Sequence[Receipt]) -> None:
@@ -109,7 +118,21 @@ class Batcher:
         self._metrics.batch_taps.observe(len(receipts))
         for status, count in Counter(status for receipt in receipts for _, status in receipt.statuses).items():
             self._metrics.records.labels(status).inc(count)
-        for receipt in receipts:
-            decision = receipt.decision
-            if decision is not None:
-                self._metrics.tap(receipt.purpose, decision.reason, granted=decision.granted, offline=False)
+        taps = Counter(
+            (receipt.purpose, str(receipt.decision.reason), receipt.decision.granted)
+            for receipt in receipts
+            if receipt.decision is not None
+        )
+        for (purpose, reason, granted), count in taps.items():
+            self._metrics.tap(purpose, reason, granted=granted, offline=False, count=count)
+
+
+def _resolve(future: asyncio.Future[Receipt], answer: Receipt | BaseException) -> None:
+    if future.done():
+        return
+    if isinstance(answer, Receipt):
+        future.set_result(answer)
+    elif isinstance(answer, asyncio.CancelledError):
+        future.cancel()
+    else:
+        future.set_exception(answer)
