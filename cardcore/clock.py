@@ -25,6 +25,23 @@ class Clock(Protocol):
         ...
 
 
+class ShiftedClock:
+    """A clock whose wall time is moved by a constant, for demonstrations; implements `Clock`."""
+
+    def __init__(self, clock: Clock, shift: timedelta) -> None:
+        """Take the real clock and how far to move it."""
+        self._clock = clock
+        self._shift = shift
+
+    def now(self) -> datetime:
+        """Return moved wall time."""
+        return self._clock.now() + self._shift
+
+    def monotonic_ms(self) -> int:
+        """Return the real monotonic clock."""
+        return self._clock.monotonic_ms()
+
+
 class SiteTime(NamedTuple):
     """One instant as people on the site see it."""
 

@@ -10,27 +10,16 @@ import asyncio
 import os
 import signal
 import sys
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
+from cardcore.clock import ShiftedClock
 from reader_daemon.cli import software
 from reader_daemon.identity import load_identity
 from reader_daemon.logs import set_up_logs
 from reader_daemon.serving import serve
 from reader_daemon.settings import load_settings
 from reader_daemon.system import System, SystemClock, SystemIds
-
-
-class ShiftedClock(SystemClock):
-    """The host's clocks, wall time moved by a constant."""
-
-    def __init__(self, shift: timedelta) -> None:
-        """Take how far to move it."""
-        self._shift = shift
-
-    def now(self) -> datetime:
-        """Return moved wall time."""
-        return super().now() + self._shift
 
 
 def main(argv: list[str]) -> int:
@@ -41,7 +30,7 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     set_up_logs("info")
     settings = load_settings(arguments.config, os.environ)
-    clock = ShiftedClock(timedelta(seconds=arguments.shift_seconds))
+    clock = ShiftedClock(SystemClock(), timedelta(seconds=arguments.shift_seconds))
     with asyncio.Runner() as runner:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

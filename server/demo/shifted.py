@@ -7,31 +7,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from cardcore.clock import Clock
+from cardcore.clock import Clock, ShiftedClock
 from server.system import System, SystemClock, SystemIds
 
-DEMO_START = datetime(2026, 3, 4, 2, 28, 30, tzinfo=UTC)
-"""10:28:30 on a Wednesday in Shanghai: offices are open, and lunch begins in a minute and a half."""
-
-
 LUNCH_START = datetime(2026, 3, 4, 2, 30, tzinfo=UTC)
-
-
-class ShiftedClock:
-    """A clock moved by a constant; implements `cardcore.clock.Clock`."""
-
-    def __init__(self, clock: Clock, shift: timedelta) -> None:
-        """Take the real clock and how far to move it."""
-        self._clock = clock
-        self._shift = shift
-
-    def now(self) -> datetime:
-        """Return moved wall time."""
-        return self._clock.now() + self._shift
-
-    def monotonic_ms(self) -> int:
-        """Return the real monotonic clock."""
-        return self._clock.monotonic_ms()
+"""10:30 on a Wednesday in Shanghai: offices are open, and the seeded site begins to serve lunch."""
 
 
 def shift_to_before_lunch(clock: Clock, lead_seconds: int) -> timedelta:

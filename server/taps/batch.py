@@ -6,10 +6,11 @@ a stored decision, a mark) is changed in the facts before the next is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from cardcore.access.decide import GateTap, SiteState, decide
+from cardcore.access.items import CardItem
 from cardcore.access.snapshot import Snapshot
 from cardcore.canteen.authorise import AccountView, Authorisation, MealTap, PurseBalance, authorise
 from cardcore.clock import from_millis, site_time
@@ -36,8 +37,6 @@ LIVE_AGE = timedelta(seconds=30)
 """Older records are late: they are shown as such and trigger nothing (P15)."""
 FUTURE_TOLERANCE = timedelta(minutes=10)
 """A device whose clock is further ahead than this is not believed about the day."""
-
-Snapshots = Callable[[SiteId], Snapshot]
 
 
 class Batch:
@@ -120,7 +119,7 @@ class Batch:
         if intent.place not in arrival.device.places:
             return LiveDecision(granted=False, reason=Reason.TILL_UNKNOWN, policy_version=snapshot.version)
         card = snapshot.card(intent.credential)
-        account = self._facts.accounts.get(card.account) if card is not None and card.account is not None else None
+        account = self._account_of(card)
         tap = MealTap(intent.credential, TillId(intent.place))
         verdict = authorise(tap, snapshot, {}, _view(account), at)
         if verdict.approved and arrival.live:
@@ -167,7 +166,7 @@ class Batch:
         till = snapshot.till(tap.place)
         moment = site_time(at, snapshot.zone, snapshot.day_starts_at)
         card = snapshot.card(tap.credential)
-        account = self._facts.accounts.get(card.account) if card is not None and card.account is not None else None
+        account = self._account_of(card)
         legs, overdrawn = forced_legs(account, wanted)
         flag = _flag(account, tap.decision, overdrawn=overdrawn) if wanted else ""
         meal = Meal(
@@ -181,6 +180,9 @@ class Batch:
             self._sheet.charge(meal, account, legs)
             if flag:
                 self._find(arrival.device.site, f"offline_{flag}", tap_key, {"amount_fen": wanted})
+
+    def _account_of(self, card: CardItem | None) -> AccountRow | None:
+        return self._facts.accounts.get(card.account) if card is not None and card.account is not None else None
 
     def event_time(self, stamp: Stamp) -> datetime:
         """Return when a late record happened: the device's wall clock if it can be believed, else now (F10)."""
