@@ -20,6 +20,7 @@ ChargeId = NewType("ChargeId", UUID)
 TransferId = NewType("TransferId", UUID)
 DeviceId = NewType("DeviceId", UUID)
 StaffId = NewType("StaffId", UUID)
+ApprovalId = NewType("ApprovalId", UUID)
 
 ZoneId = NewType("ZoneId", str)
 """Names a person gave: short slugs such as `compound`, unique in a site."""

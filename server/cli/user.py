@@ -6,8 +6,9 @@ import argparse
 import getpass
 import sys
 
-from cardcore.ids import SiteId, StaffId
+from cardcore.ids import PersonId, SiteId, StaffId
 from server.cli.opened import CLI_ACTOR, Opened, SiteChoiceError, opened
+from server.people import repository as people_rows
 from server.settings import Settings
 from server.staff import repository, service
 from server.staff.passwords import MIN_CHARACTERS, Passwords
@@ -20,6 +21,8 @@ REFUSALS = {
     StaffRefusal.PASSWORD_TOO_WEAK: f"use at least {MIN_CHARACTERS} characters, not a common phrase nor the login",
     StaffRefusal.NO_ROLE: "name at least one role with --role",
     StaffRefusal.ROLES_CLASH: "these roles may not be held by one person; make two logins for two people",
+    StaffRefusal.PERSON_UNKNOWN: "there is no person with this number at the site",
+    StaffRefusal.PERSON_SET: "it was said before who stands behind this login; disable it and add another",
     StaffRefusal.NOT_FOUND: "there is nobody with this login: onecard user list",
 }
 
@@ -31,10 +34,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add.add_argument("login")
     add.add_argument("--name", default="", help="the person's name; the login when left out")
     add.add_argument("--role", action="append", default=[], choices=[str(role) for role in Role], required=True)
+    add.add_argument("--person", default="", help="the personnel number of who it is: needed to ask and to approve")
     add.add_argument("--language", default="zh-CN", choices=["zh-CN", "en"])
     actions.add_parser("list", help="list all staff")
     disable = actions.add_parser("disable", help="end somebody's sessions and refuse the next sign-in")
     disable.add_argument("login")
+    person = actions.add_parser("person", help="say which person stands behind a login; once")
+    person.add_argument("login")
+    person.add_argument("number", help="the personnel number")
     password = actions.add_parser("password", help="set somebody's password; ends the sessions")
     password.add_argument("login")
     for action in (add, password):
@@ -65,6 +72,8 @@ def _act(arguments: argparse.Namespace, found: Opened, site: SiteId) -> StaffRef
             for row in found.database.read(lambda session: repository.all_staff(session, site)):
                 print(f"{row['login']:<24} {row['state']:<9} {', '.join(row['roles'])}")
             return None
+        case "person":
+            return _set_person(arguments, found, site)
         case "disable":
             return _disable(arguments.login, found, site)
         case _:
@@ -73,7 +82,11 @@ def _act(arguments: argparse.Namespace, found: Opened, site: SiteId) -> StaffRef
 
 def _add(arguments: argparse.Namespace, found: Opened, site: SiteId) -> StaffRefusal | None:
     roles = frozenset(Role(role) for role in arguments.role)
-    new = NewStaff(arguments.login, arguments.name or arguments.login, _password(arguments), roles, arguments.language)
+    person = _person(found, site, arguments.person) if arguments.person else None
+    if arguments.person and person is None:
+        return StaffRefusal.PERSON_UNKNOWN
+    name = arguments.name or arguments.login
+    new = NewStaff(arguments.login, name, _password(arguments), roles, arguments.language, person)
     passwords = Passwords(found.system.ids)
     made = found.database.write(
         lambda session: service.create_staff(session, found.system, site, passwords, new, CLI_ACTOR)
@@ -99,6 +112,20 @@ def _set_password(arguments: argparse.Namespace, found: Opened, site: SiteId) ->
     return found.database.write(
         lambda session: service.set_password(session, found.system, passwords, person[0], password, CLI_ACTOR)
     )
+
+
+def _set_person(arguments: argparse.Namespace, found: Opened, site: SiteId) -> StaffRefusal | None:
+    login, person = _of_login(found, site, arguments.login), _person(found, site, arguments.number)
+    if login is None or person is None:
+        return StaffRefusal.NOT_FOUND if login is None else StaffRefusal.PERSON_UNKNOWN
+    return found.database.write(
+        lambda session: service.set_person(session, found.system, site, login[0], person, CLI_ACTOR)
+    )
+
+
+def _person(found: Opened, site: SiteId, number: str) -> PersonId | None:
+    row = found.database.read(lambda session: people_rows.by_number(session, site, number))
+    return None if row is None else PersonId(row["id"])
 
 
 def _of_login(found: Opened, site: SiteId, login: str) -> tuple[StaffId, frozenset[Role]] | None:

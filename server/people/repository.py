@@ -37,6 +37,11 @@ def number_taken(session: Connection, site_id: UUID, number: str) -> bool:
     return session.execute(_NUMBER_TAKEN, {"site_id": site_id, "number": number}).first() is not None
 
 
+def by_number(session: Connection, site_id: UUID, number: str) -> RowMapping | None:
+    """Find a person by number."""
+    return session.execute(_BY_NUMBER, {"site_id": site_id, "number": number}).mappings().one_or_none()
+
+
 def insert_people(session: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add people: id, site_id, number, name, initials, department_id, category_id, state, created_at."""
     session.execute(_INSERT_PEOPLE, {"rows": msgspec.json.encode(rows).decode()})
@@ -83,6 +88,7 @@ _UPSERT_DEPARTMENT = text("""
 """)
 _CATEGORIES = text("select id from category where site_id = :site_id")
 _DEPARTMENTS = text("select id from department where site_id = :site_id")
+_BY_NUMBER = text("select id from person where site_id = :site_id and number = :number")
 _NUMBER_TAKEN = text("select 1 from person where site_id = :site_id and number = :number")
 _INSERT_PEOPLE = text("""
     insert into person (id, site_id, number, name, initials, department_id, category_id, state, created_at)

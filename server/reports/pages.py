@@ -131,7 +131,7 @@ class CardPages:
 
     def unblock(self, card_id: CardId, actor: StaffId) -> CardChange:
         """Put a blocked card back into use."""
-        return self._change(card_id, CardState.ACTIVE, actor, {Permission.CARDS_UNBLOCK})
+        return self._change(card_id, CardState.ACTIVE, actor, {Permission.CARDS_UNBLOCK_APPROVE})
 
     def _change(self, card_id: CardId, wanted: CardState, actor: StaffId, allowed: set[Permission]) -> CardChange:
         def write(session: WriteSession) -> CardChange:

@@ -45,6 +45,11 @@ def set_password(session: Connection, staff_id: UUID, password_hash: str) -> Non
     session.execute(_SET_PASSWORD, {"id": staff_id, "password_hash": password_hash})
 
 
+def set_person(session: Connection, staff_id: UUID, person_id: UUID) -> None:
+    """Say who stands behind a login."""
+    session.execute(_SET_PERSON, {"id": staff_id, "person_id": person_id})
+
+
 def set_failures(session: Connection, staff_id: UUID, failures: int) -> None:
     """Set how many tries failed one after the other."""
     session.execute(_SET_FAILURES, {"id": staff_id, "failures": failures})
@@ -103,8 +108,8 @@ def delete_expired(session: Connection, now: datetime, idle_since: datetime) -> 
 
 
 _INSERT = text("""
-    insert into staff (id, site_id, login, name, password_hash, roles, language, created_at)
-    values (:id, :site_id, :login, :name, :password_hash, :roles, :language, :created_at)
+    insert into staff (id, site_id, login, name, password_hash, roles, language, person_id, created_at)
+    values (:id, :site_id, :login, :name, :password_hash, :roles, :language, :person_id, :created_at)
     on conflict (login) do nothing
 """)
 _BY_LOGIN = text("select * from staff where login = :login")
@@ -113,6 +118,7 @@ _LOCK = text("select * from staff where id = :id for update")
 _ALL = text("select * from staff where site_id = :site_id order by login")
 _UPDATE = text("update staff set state = :state, roles = :roles where id = :id")
 _SET_PASSWORD = text("update staff set password_hash = :password_hash, failures = 0 where id = :id")
+_SET_PERSON = text("update staff set person_id = :person_id where id = :id")
 _SET_FAILURES = text("update staff set failures = :failures where id = :id")
 _LOCK_TRIES = text("select 1 from site where id = :site_id for no key update")
 _FORGET_TRIES = text("delete from login_failure where at < :before")

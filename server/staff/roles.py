@@ -32,6 +32,8 @@ class Permission(StrEnum):
     CARDS_REPORT_LOST = "cards_report_lost"
     """Blocks a card as lost and for no other reason."""
     CARDS_UNBLOCK = "cards_unblock"
+    """To ask for it; another person approves (`server.approvals`)."""
+    CARDS_UNBLOCK_APPROVE = "cards_unblock_approve"
     CHARGES_READ = "charges_read"
     TOP_UP = "top_up"
     SUBSIDY_CREDIT = "subsidy_credit"
@@ -56,6 +58,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
                 _P.CARDS_ISSUE,
                 _P.CARDS_BLOCK,
                 _P.CARDS_REPORT_LOST,
+                _P.CARDS_UNBLOCK,
             }
         ),
         Role.SECURITY_OFFICER: frozenset(
@@ -67,6 +70,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
                 _P.CARDS_BLOCK,
                 _P.CARDS_REPORT_LOST,
                 _P.CARDS_UNBLOCK,
+                _P.CARDS_UNBLOCK_APPROVE,
                 _P.ACCESS_WRITE,
                 _P.LANES_COMMAND,
                 _P.DEVICES_READ,

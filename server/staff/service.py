@@ -8,9 +8,10 @@ from enum import StrEnum
 
 from sqlalchemy import RowMapping
 
-from cardcore.ids import SiteId, StaffId
+from cardcore.ids import PersonId, SiteId, StaffId
 from server.audit.service import Deed, record
 from server.database import ReadSession, WriteSession
+from server.people import repository as people_rows
 from server.staff import repository
 from server.staff.passwords import Passwords, password_problem
 from server.staff.roles import Permission, Role, permissions_of, roles_clash
@@ -29,18 +30,22 @@ class StaffRefusal(StrEnum):
     PASSWORD_TOO_WEAK = "password_too_weak"  # noqa: S105 - a reason, no password
     NO_ROLE = "no_role"
     ROLES_CLASH = "roles_clash"
+    PERSON_UNKNOWN = "person_unknown"
+    PERSON_SET = "person_set"
+    """Who stands behind a login is said once: else one could approve under the other's name."""
     NOT_FOUND = "not_found"
 
 
 @dataclass(frozen=True, slots=True)
 class NewStaff:
-    """A member of staff to create; the password is not kept."""
+    """A member of staff to create; the password is not kept. Who asks or approves (four eyes) needs a `person`."""
 
     login: str
     name: str
     password: str
     roles: frozenset[Role]
     language: str = "zh-CN"
+    person: PersonId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ def create_staff(
     refusal = _roles_refusal(new.roles)
     if refusal is not None:
         return refusal
+    if new.person is not None and people_rows.lock(session, site_id, new.person) is None:
+        return StaffRefusal.PERSON_UNKNOWN
     staff_id = StaffId(system.ids.uuid7())
     row = {
         "id": staff_id,
@@ -74,11 +81,12 @@ def create_staff(
         "password_hash": passwords.hash(new.password),
         "roles": sorted(new.roles),
         "language": new.language,
+        "person_id": new.person,
         "created_at": system.clock.now(),
     }
     if not repository.insert_staff(session, row):
         return StaffRefusal.LOGIN_TAKEN
-    after = {"login": login, "roles": sorted(new.roles)}
+    after = {"login": login, "roles": sorted(new.roles), "person": new.person}
     record(session, system, site_id, Deed(actor, "staff_created", f"staff:{staff_id}", after=after))
     return staff_id
 
@@ -102,6 +110,22 @@ def change_staff(
     return None
 
 
+def set_person(
+    session: WriteSession, system: System, site_id: SiteId, staff_id: StaffId, person: PersonId, actor: str
+) -> StaffRefusal | None:
+    """Say which person stands behind a login; once."""
+    row = repository.lock(session, staff_id)
+    if row is None or row["site_id"] != site_id:
+        return StaffRefusal.NOT_FOUND
+    if row["person_id"] is not None:
+        return StaffRefusal.PERSON_SET
+    if people_rows.lock(session, site_id, person) is None:
+        return StaffRefusal.PERSON_UNKNOWN
+    repository.set_person(session, staff_id, person)
+    record(session, system, site_id, Deed(actor, "staff_person_set", f"staff:{staff_id}", after={"person": person}))
+    return None
+
+
 def set_password(
     session: WriteSession, system: System, passwords: Passwords, staff_id: StaffId, password: str, actor: str
 ) -> StaffRefusal | None:
@@ -119,10 +143,22 @@ def set_password(
 
 def may(session: ReadSession | WriteSession, staff_id: StaffId, site_id: SiteId, permission: Permission) -> bool:
     """Tell whether a member of staff of this site holds a permission now; asked in the transaction of the deed."""
+    view = viewed(session, staff_id, site_id)
+    return view is not None and permission in view.permissions
+
+
+def viewed(session: ReadSession | WriteSession, staff_id: StaffId, site_id: SiteId) -> StaffView | None:
+    """Return an active member of this site's staff, or None."""
     row = repository.get(session, staff_id)
     if row is None or row["state"] != ACTIVE or row["site_id"] != site_id:
-        return False
-    return permission in view_of(row).permissions
+        return None
+    return view_of(row)
+
+
+def person_of(session: ReadSession | WriteSession, staff_id: StaffId) -> PersonId | None:
+    """Return the person behind a login, or None if nobody said."""
+    row = repository.get(session, staff_id)
+    return None if row is None or row["person_id"] is None else PersonId(row["person_id"])
 
 
 def view_of(row: RowMapping) -> StaffView:

@@ -204,7 +204,7 @@ class TestRoles:
         assert roles_clash({Role.SECURITY_OFFICER, Role.FINANCE}) is None
 
     def test_nobody_blocks_nothing_and_restores_all(self) -> None:
-        assert Permission.CARDS_UNBLOCK not in ROLE_PERMISSIONS[Role.ISSUER]
+        assert Permission.CARDS_UNBLOCK_APPROVE not in ROLE_PERMISSIONS[Role.ISSUER]
         assert Permission.CARDS_ISSUE not in ROLE_PERMISSIONS[Role.SECURITY_OFFICER]
 
 
