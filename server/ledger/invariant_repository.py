@@ -20,6 +20,11 @@ def unbalanced_transfers(session: Connection, site_id: UUID) -> Found:
     return _run(session, _UNBALANCED_TRANSFERS, site_id)
 
 
+def mixed_transfers(session: Connection, site_id: UUID) -> Found:
+    """Find transfers between accounts that do not count the same thing, or that no account stands behind."""
+    return _run(session, _MIXED_TRANSFERS, site_id)
+
+
 def unequal_balances(session: Connection, site_id: UUID) -> Found:
     """Find purses whose balance is not the sum of their postings, or was never the balance after one of them."""
     return _run(session, _UNEQUAL_BALANCES, site_id)
@@ -63,6 +68,12 @@ _UNBALANCED_TRANSFERS = text("""
     select transfer_id as subject, cast(sum(amount_fen) as bigint) as sum_fen, count(*) as postings
     from posting where site_id = :site_id group by transfer_id
     having sum(amount_fen) <> 0 or count(*) <> 2
+    order by 1 limit :limit
+""")
+_MIXED_TRANSFERS = text("""
+    select t.id as subject, t.kind, f.unit as from_unit, o.unit as to_unit from transfer t
+    left join ledger_account f on f.id = t.from_account left join ledger_account o on o.id = t.to_account
+    where t.site_id = :site_id and (f.unit = o.unit) is not true
     order by 1 limit :limit
 """)
 _UNEQUAL_BALANCES = text("""

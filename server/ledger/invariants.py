@@ -25,8 +25,9 @@ class Violation:
 
 
 def inv_i01_transfers_sum_to_zero(session: Session, site_id: SiteId) -> list[Violation]:
-    """I1: the postings of every transfer sum to zero, and so do the whole books."""
-    return _violations("i01", repository.unbalanced_transfers(session, site_id))
+    """I1: the postings of every transfer sum to zero, fen with fen and meals with meals, and so do the whole books."""
+    unbalanced = _violations("i01", repository.unbalanced_transfers(session, site_id))
+    return unbalanced + _violations("i01", repository.mixed_transfers(session, site_id))
 
 
 def inv_i02_balances_equal_postings(session: Session, site_id: SiteId) -> list[Violation]:

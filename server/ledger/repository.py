@@ -100,7 +100,7 @@ def _json(rows: Many) -> str:
 
 
 _ENSURE_LEDGER_ACCOUNT = text("""
-    insert into ledger_account (id, site_id, role, name) values (:id, :site_id, :role, :name)
+    insert into ledger_account (id, site_id, role, name, unit) values (:id, :site_id, :role, :name, :unit)
     on conflict (site_id, role, name) do nothing
 """)
 _LEDGER_ACCOUNT = text("""
@@ -111,8 +111,8 @@ _INSERT_ACCOUNTS = text("""
     select id, site_id, person_id, state, opened_at from json_populate_recordset(null::account, cast(:rows as json))
 """)
 _INSERT_LEDGER_ACCOUNTS = text("""
-    insert into ledger_account (id, site_id, role, name)
-    select id, site_id, role, name from json_populate_recordset(null::ledger_account, cast(:rows as json))
+    insert into ledger_account (id, site_id, role, name, unit)
+    select id, site_id, role, name, unit from json_populate_recordset(null::ledger_account, cast(:rows as json))
 """)
 _INSERT_PURSES = text("""
     insert into purse (id, site_id, account_id, kind, balance_fen, floor_fen)
@@ -135,9 +135,9 @@ _ADD_TO_PURSES = text("""
 _TRANSFER = text("select * from transfer where id = :id")
 _INSERT_TRANSFERS = text("""
     insert into transfer (id, site_id, kind, from_account, to_account, amount_fen, from_balance_fen, to_balance_fen,
-        charge_id, business_day, at, posted_at, actor, note)
+        charge_id, business_day, at, posted_at, actor, note, corrects)
     select id, site_id, kind, from_account, to_account, amount_fen, from_balance_fen, to_balance_fen,
-        charge_id, business_day, at, posted_at, actor, note
+        charge_id, business_day, at, posted_at, actor, note, corrects
     from json_populate_recordset(null::transfer, cast(:rows as json))
 """)
 _STATEMENT = text("""

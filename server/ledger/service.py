@@ -24,6 +24,7 @@ from server.audit.service import Deed, record
 from server.cards import repository as card_rows
 from server.database import ReadSession, WriteSession
 from server.ledger import repository
+from server.ledger.roles import LedgerRole, unit_of
 from server.people import repository as people_rows
 from server.policy import service as policy
 from server.reports.paging import Page, page_of
@@ -111,9 +112,17 @@ def account_rows(system: System, site_id: SiteId, person_id: PersonId, account_i
     ledger_accounts, purses = [], []
     for kind in PURSE_KINDS:
         purse_id = PurseId(system.ids.uuid7())
-        ledger_accounts.append({"id": purse_id, "site_id": site_id, "role": "purse", "name": f"{account_id}/{kind}"})
+        ledger_accounts.append(purse_account_row(site_id, account_id, purse_id, kind))
         purses.append({"id": purse_id, "site_id": site_id, "account_id": account_id, "kind": kind, "floor_fen": 0})
     return AccountRows({**account, "opened_at": system.clock.now()}, ledger_accounts, purses)
+
+
+def purse_account_row(site_id: SiteId, account_id: AccountId, purse_id: PurseId, kind: str) -> dict[str, Any]:
+    """Return the row of a purse's ledger account."""
+    role = LedgerRole.PURSE
+    return {
+        "id": purse_id, "site_id": site_id, "role": role, "name": f"{account_id}/{kind}", "unit": unit_of(role, kind),
+    }  # fmt: skip
 
 
 def set_account_state(
@@ -164,7 +173,7 @@ def trial_sums(session: ReadSession, site_id: SiteId) -> dict[tuple[str, str], i
 
 def ensure_ledger_account(session: WriteSession, system: System, site_id: SiteId, role: str, name: str) -> UUID:
     """Return the ledger account of a role and name, adding it when there is none."""
-    row = {"id": system.ids.uuid7(), "site_id": site_id, "role": role, "name": name}
+    row = {"id": system.ids.uuid7(), "site_id": site_id, "role": role, "name": name, "unit": unit_of(role)}
     return repository.ensure_ledger_account(session, row)
 
 
