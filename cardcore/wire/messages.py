@@ -14,6 +14,8 @@
     Command              ->                          typed, once, expires 1 s after it was given (P13)
                          <-         CommandDone
                          <-         Health           every few seconds
+                         <-         KeyAsk           a card's challenge, for the key service (relay, two a tap)
+    KeyTold              ->
     Ping                 <->        Pong             clock skew, liveness
 
 Rules for change (P21): fields are only added, with a default; a message type that the peer does not know is ignored
@@ -26,6 +28,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from cardcore.card_keys.asks import KeyAnswer, KeyRequest
 from cardcore.ids import CredentialKey
 from cardcore.journal import Record
 
@@ -263,6 +266,22 @@ class Health(Struct, frozen=True, tag_field="t", tag="health"):
     """95th percentile of a durable write, microseconds."""
 
 
+class KeyAsk(Struct, frozen=True, tag_field="t", tag="key_ask"):
+    """A card dialogue's question to the key service; live like a tap, never queued across a session."""
+
+    id: int
+    """The daemon's own number of the question, unique in the session."""
+    reader: str
+    request: KeyRequest
+
+
+class KeyTold(Struct, frozen=True, tag_field="t", tag="key_told"):
+    """The key service's answer to the question numbered `id`."""
+
+    id: int
+    answer: KeyAnswer
+
+
 class Ping(Struct, frozen=True, tag_field="t", tag="ping"):
     """Liveness and clock skew; either side may ask."""
 
@@ -290,7 +309,8 @@ ToDaemon = (
     | TapDecision
     | UploadAck
     | Command
+    | KeyTold
     | Ping
     | Pong
 )
-ToServer = Hello | StateInstalled | Tap | Upload | CommandDone | Health | Ping | Pong
+ToServer = Hello | StateInstalled | Tap | Upload | CommandDone | Health | KeyAsk | Ping | Pong

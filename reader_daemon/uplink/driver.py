@@ -12,6 +12,7 @@ from typing import Protocol
 
 import structlog
 
+from cardcore.card_keys.asks import KeyAnswer, KeyRefusal, KeyRefused, KeyRequest
 from cardcore.clock import to_millis
 from cardcore.journal import Record
 from cardcore.wire import signing
@@ -38,6 +39,7 @@ from reader_daemon.uplink.backoff import Backoff
 from reader_daemon.uplink.connection import Connection, Connector, LinkClosedError
 from reader_daemon.uplink.effects import Effect, Ended, PolicyEffect
 from reader_daemon.uplink.installing import PolicyInstaller
+from reader_daemon.uplink.key_asks import KeyAsks
 from reader_daemon.uplink.session import LinkSession, Phase, Surroundings
 from reader_daemon.uplink.settling import Settled, settle_welcome
 from reader_daemon.uplink.spell import Spell
@@ -103,6 +105,7 @@ class Uplink:
         self._installer = installer
         self._owner = owner
         self._asks = Asks()
+        self._key_asks = KeyAsks()
         self._backoff = Backoff(around.ids)
         self._live: deque[ToServer] = deque()
         self._upload: Upload | None = None
@@ -140,6 +143,14 @@ class Uplink:
         finally:
             self._asks.give_up(number)
             self._to_upload.set()
+
+    async def ask_keys(self, reader: str, request: KeyRequest) -> KeyAnswer:
+        """Ask the key service on behalf of a card on `reader`; refused as unavailable when no answer comes."""
+        question = self._key_asks.begin(reader, request) if self.open and len(self._live) < MAX_LIVE_FRAMES else None
+        if question is None:
+            return KeyRefused(KeyRefusal.UNAVAILABLE, "no link to the server")
+        self._say(question)
+        return await self._key_asks.answer(question)
 
     def wake(self) -> None:
         """There is a new record to upload."""
@@ -194,6 +205,7 @@ class Uplink:
         self._upload = self._under_way = None
         self._held.clear()
         self._asks.link_lost()
+        self._key_asks.link_lost()
         await connection.close()
         if was_open and self._spell.begins(self._around.clock.monotonic_ms()):
             await self._owner.link_event("link_down", "", alarm=False)
@@ -237,6 +249,8 @@ class Uplink:
                 self._around.watch.measured(sent_ms, server_ms, answered_ms)
             case effects.Decided(decision):
                 await self._decided(decision)
+            case effects.KeyAnswered(told):
+                self._key_asks.settle(told)
             case effects.Acked(ack):
                 await self._acked(ack)
             case effects.RunCommand(command, deadline_ms):

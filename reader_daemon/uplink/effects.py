@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cardcore.wire.messages import Command, Deny, StateBegin, TapDecision, ToServer, UploadAck, Welcome
+from cardcore.wire.messages import Command, Deny, KeyTold, StateBegin, TapDecision, ToServer, UploadAck, Welcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,13 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyAnswered:
+    """The key service answered a card dialogue."""
+
+    told: KeyTold
+
+
+@dataclass(frozen=True, slots=True)
 class Decided:
     """The server decided a live tap."""
 
@@ -91,4 +98,4 @@ class Ended:
 
 
 PolicyEffect = InstallDeny | InstallState | StateRefused | Confirmed
-Effect = PolicyEffect | Send | Opened | Decided | Acked | RunCommand | ClockMeasured | Ended
+Effect = PolicyEffect | Send | Opened | KeyAnswered | Decided | Acked | RunCommand | ClockMeasured | Ended

@@ -33,6 +33,7 @@ from cardcore.wire.messages import (
     Goodbye,
     GoodbyeCode,
     Hello,
+    KeyTold,
     Ping,
     Pong,
     StateBegin,
@@ -209,6 +210,8 @@ class LinkSession:
                 return [effects.Confirmed(message.version)] if current else []
             case TapDecision():
                 return [effects.Decided(message)]
+            case KeyTold():
+                return [effects.KeyAnswered(message)]
             case UploadAck():
                 return [effects.Acked(message)]
             case Command():

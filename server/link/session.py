@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from cardcore.card_keys.asks import KeyRefusal, KeyRefused
 from cardcore.clock import to_millis
 from cardcore.ids import DeviceId, SiteId, TapKey
 from cardcore.reasons import Reason
@@ -28,6 +29,8 @@ from cardcore.wire.messages import (
     GoodbyeCode,
     Health,
     Hello,
+    KeyAsk,
+    KeyTold,
     Ping,
     Pong,
     RecordStatus,
@@ -167,6 +170,9 @@ class Session:
                 answer = self._commands.get(done.nonce)
                 if answer is not None and not answer.done():
                     answer.set_result(done)
+            case KeyAsk() as question:
+                unanswered = KeyRefused(KeyRefusal.UNAVAILABLE, "this server has no key service")
+                await self._send(KeyTold(question.id, unanswered))
             case codec.BadFrame() as bad:
                 await self._rubbish(bad)
             case Hello() | Pong():
