@@ -22,6 +22,10 @@ GENESIS = bytes(32)
 """The hash before the first record of an epoch."""
 
 MAX_BODY_BYTES = 4096
+MAX_LINES = 30
+"""Lines of one tap."""
+MAX_LINE_COUNT = 99
+MAX_CODE_CHARACTERS = 6
 MAC_BYTES = 16
 """HMAC-SHA-256 truncated to 128 bits (RFC 2104 section 5 allows half the hash's length)."""
 
@@ -66,7 +70,15 @@ class Stamp(Struct, frozen=True):
     quality: ClockQuality = ClockQuality.HOLDOVER
 
 
-class Intent(Struct, frozen=True, tag_field="kind", tag="intent"):
+class Line(Struct, frozen=True, array_like=True):
+    """One thing chosen at a till: a key or a dish by its number, how many, and the price of one as it was shown."""
+
+    code: str
+    count: int
+    price: int
+
+
+class Intent(Struct, frozen=True, tag_field="kind", tag="intent", omit_defaults=True):
     """A tap, before anybody decided. Its seq is the tap's key."""
 
     tap: str
@@ -79,9 +91,12 @@ class Intent(Struct, frozen=True, tag_field="kind", tag="intent"):
     stamp: Stamp
     policy_version: int
     possibly_stale: bool = False
+    amount: int = 0
+    """Fen that the till showed before the card came: keyed, or the sum of the lines; 0 = nothing was shown."""
+    lines: tuple[Line, ...] = ()
 
 
-class Verdict(Struct, frozen=True):
+class Verdict(Struct, frozen=True, omit_defaults=True):
     """A decision as the device acted on it."""
 
     granted: bool
@@ -90,7 +105,14 @@ class Verdict(Struct, frozen=True):
     policy_version: int
     offline: bool
     amount: int = 0
+    """Fen the holder pays: list price - discount + surcharge."""
     meal: str = ""
+    discount: int = 0
+    surcharge: int = 0
+    rights: int = 0
+    """Meals taken from the count purse instead of money."""
+    credit: str = ""
+    """The department that pays instead of the holder."""
 
 
 class Decided(Struct, frozen=True, tag_field="kind", tag="decided"):

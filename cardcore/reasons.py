@@ -56,6 +56,30 @@ class Reason(StrEnum):
     BALANCE_TOO_LOW = "balance_too_low"
     MEAL_LIMIT = "meal_limit"
     REPEAT_TAP = "repeat_tap"
+    TILL_CLOSED = "till_closed"
+    NOT_ELIGIBLE = "not_eligible"
+    MODE_UNKNOWN = "mode_unknown"
+    AMOUNT_MISSING = "amount_missing"
+    AMOUNT_UNEXPECTED = "amount_unexpected"
+    AMOUNT_TOO_HIGH = "amount_too_high"
+    PRICE_CHANGED = "price_changed"
+    NO_CREDIT = "no_credit"
+    NOT_INSIDE = "not_inside"
+    ALREADY_INSIDE = "already_inside"
+    NO_ORDER = "no_order"
+    TAP_LIMIT = "tap_limit"
+    DAY_LIMIT = "day_limit"
+    MONTH_LIMIT = "month_limit"
+    PIN_NEEDED = "pin_needed"
+    PIN_WRONG = "pin_wrong"
+    PIN_BLOCKED = "pin_blocked"
+    COUNT_USED_UP = "count_used_up"
+
+    # a charge taken back at the till
+    UNDONE = "undone"
+    NOTHING_TO_UNDO = "nothing_to_undo"
+    UNDO_TOO_LATE = "undo_too_late"
+    UNDO_OTHER_CARD = "undo_other_card"
 
     # deciding without the server
     SNAPSHOT_MISSING = "snapshot_missing"
@@ -65,6 +89,7 @@ class Reason(StrEnum):
     OFFLINE_TILL_COUNT_CAP = "offline_till_count_cap"
     OFFLINE_TILL_SUM_CAP = "offline_till_sum_cap"
     OFFLINE_TOO_LONG = "offline_too_long"
+    OFFLINE_NOT_PROVED = "offline_not_proved"
 
     # the machine itself
     STORE_FAILED = "store_failed"

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import structlog
 
 from cardcore.access.items import TillItem
-from cardcore.canteen.authorise import Authorisation, MealTap, OfflineSpell, authorise_alone
+from cardcore.canteen.authorise import Authorisation, MealTap, authorise_alone
+from cardcore.canteen.offline import OfflineSpell
 from cardcore.ids import CredentialKey, masked
 from cardcore.journal import DeviceEvent, Intent, OutcomeKind, Purpose, Record, Verdict
 from cardcore.money import Fen
@@ -127,7 +128,7 @@ class Till:
         meals = await around.recorder.offline_meals(till.id)
         if meals is None:
             return None
-        spell = OfflineSpell(around.policy.silence(), meals.count, Fen(meals.total), meals.of_card)
+        spell = OfflineSpell(around.policy.silence(), meals.count, Fen(meals.total), meals.of_card, around.policy.age())
         tap = MealTap(read.credential, till.id)
         return authorise_alone(tap, around.policy.snapshot, around.policy.denied, spell, around.clock.now())
 

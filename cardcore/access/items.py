@@ -134,7 +134,7 @@ class DayItem(Struct, frozen=True, tag_field="kind", tag="day"):
     day: DayKind
 
 
-class CardItem(Struct, frozen=True, tag_field="kind", tag="card"):
+class CardItem(Struct, frozen=True, tag_field="kind", tag="card", omit_defaults=True):
     """One credential and what its card may do. No name, no photo, no number beyond the credential."""
 
     credential: CredentialKey
@@ -149,23 +149,63 @@ class CardItem(Struct, frozen=True, tag_field="kind", tag="card"):
     valid_from_ms: int = 0
     valid_until_ms: int = 2**53
     """Milliseconds since 1970 UTC, half-open: from <= t < until (A13)."""
+    credit: str = ""
+    """The department that pays this holder's on-credit meals; empty = none (C9)."""
 
 
-class TillItem(Struct, frozen=True, tag_field="kind", tag="till"):
-    """A device at a stall's counter that charges, with its caps for deciding alone (C49)."""
+class Turn(Struct, frozen=True, omit_defaults=True):
+    """How a till charges in a window of the day, start <= t < end in local seconds, within one day (C10)."""
+
+    start_seconds: int
+    end_seconds: int
+    mode: str
+    amount: Fen = Fen(0)
+    payer: str = "holder"
+    ordered: bool = False
+
+
+class TillItem(Struct, frozen=True, tag_field="kind", tag="till", omit_defaults=True):
+    """A device at a stall's counter that charges: how, when, and its caps for deciding alone (C49).
+
+    `mode`, `payer` and `presence` are words of `cardcore.canteen.selling`, plain strings so that a newer server's
+    word installs here: a tap under a word that is not known is refused.
+    """
 
     id: TillId
     reader: str
     stall: StallId
+    mode: str = "period"
+    amount: Fen = Fen(0)
+    """The price in fixed mode."""
+    payer: str = "holder"
+    ordered: bool = False
+    """Whether a meal must have been ordered ahead (C8)."""
+    turns: tuple[Turn, ...] = ()
+    key_prices: tuple[tuple[str, Fen], ...] = ()
+    """Keys 0-9 and their prices in key-value mode (C4)."""
+    opening: tuple[Interval, ...] = ()
+    """When the till charges; empty = always (C18)."""
+    without_meal: bool = False
+    """Whether it also charges outside every meal period."""
+    presence: str = ""
+    zone: str = ""
+    """The zone that `presence` speaks of."""
+    serves_unproved: bool = False
+    """Whether, alone, it serves what only the server can prove: presence, an order."""
+    undo_minutes: int = 5
+    """How long the last charge can be taken back at the till; 0 = not at all (C59)."""
+    undo_code: str = "0"
     offline_tap_cap: Fen = Fen(5_000)
     offline_card_cap: int = 3
     """Meals a card may take at this till in one offline spell."""
     offline_count_cap: int = 2_000
     offline_sum_cap: Fen = Fen(3_000_000)
     offline_hours_cap: int = 72
+    offline_list_hours_cap: int = 72
+    """Age of the card list, since the server last confirmed it, at which the till stops deciding alone."""
 
 
-class MealItem(Struct, frozen=True, tag_field="kind", tag="meal"):
+class MealItem(Struct, frozen=True, tag_field="kind", tag="meal", omit_defaults=True):
     """A meal period, half-open in local seconds; `end <= start` crosses midnight (C11, C12)."""
 
     id: MealId
@@ -173,6 +213,16 @@ class MealItem(Struct, frozen=True, tag_field="kind", tag="meal"):
     end_seconds: int
     limit_count: int = 0
     """Meals one account may take in this period a business day; 0 = no limit."""
+    counts_as: str = ""
+    """The meal that this period is, where it only moves its hours for some days; empty = itself."""
+    valid_from: date | None = None
+    valid_until: date | None = None
+    """Business days, from <= day < until. Of a meal's periods the one whose validity starts last holds."""
+
+    @property
+    def meal(self) -> str:
+        """The meal that a charge in this period belongs to."""
+        return self.counts_as or self.id
 
 
 class TariffItem(Struct, frozen=True, tag_field="kind", tag="tariff"):
@@ -184,7 +234,74 @@ class TariffItem(Struct, frozen=True, tag_field="kind", tag="tariff"):
     category: str = "*"
 
 
-Item = SiteItem | ZoneItem | LaneItem | LevelItem | ScheduleItem | DayItem | CardItem | TillItem | MealItem | TariffItem
+class LimitItem(Struct, frozen=True, tag_field="kind", tag="limit", omit_defaults=True):
+    """What one account may take a tap, meal, business day or month; `*` stands for any (C13, C14).
+
+    A stall's limit binds at that stall and counts what was taken anywhere.
+    """
+
+    id: str
+    per: str
+    """tap / meal / day / month; an unknown word binds nothing."""
+    count: int = 0
+    fen: Fen = Fen(0)
+    """0 = no limit, both."""
+    category: str = "*"
+    stall: str = "*"
+    meal: str = "*"
+    soft: bool = False
+    """Whether the holder's PIN lets a charge pass it (C15)."""
+
+
+class RateItem(Struct, frozen=True, tag_field="kind", tag="rate", omit_defaults=True):
+    """What a category pays above or below the list price, in whole percent, of which one is 0 (C19, C20)."""
+
+    category: str
+    stall: str = "*"
+    discount_percent: int = 0
+    surcharge_percent: int = 0
+
+
+class EligibilityItem(Struct, frozen=True, tag_field="kind", tag="eligibility"):
+    """Which categories may eat at a stall in a meal; the most specific item decides, none lets everybody (C17)."""
+
+    categories: tuple[str, ...]
+    stall: str = "*"
+    meal: str = "*"
+
+
+class Dish(Struct, frozen=True, array_like=True):
+    """One line of a menu: the number a cashier keys, and the published price (C5)."""
+
+    meal: str
+    code: str
+    price: Fen
+
+
+class MenuItem(Struct, frozen=True, tag_field="kind", tag="menu"):
+    """What a stall offers on a day (C5)."""
+
+    stall: StallId
+    day: date
+    dishes: tuple[Dish, ...]
+
+
+Item = (
+    SiteItem
+    | ZoneItem
+    | LaneItem
+    | LevelItem
+    | ScheduleItem
+    | DayItem
+    | CardItem
+    | TillItem
+    | MealItem
+    | TariffItem
+    | LimitItem
+    | RateItem
+    | EligibilityItem
+    | MenuItem
+)
 
 
 def item_key(item: Item) -> str:
@@ -198,5 +315,11 @@ def item_key(item: Item) -> str:
             return f"day/{item.date.isoformat()}"
         case TariffItem():
             return f"tariff/{item.meal}/{item.stall}/{item.category}"
-        case ZoneItem() | LaneItem() | LevelItem() | ScheduleItem() | TillItem() | MealItem():
+        case RateItem():
+            return f"rate/{item.stall}/{item.category}"
+        case EligibilityItem():
+            return f"eligibility/{item.stall}/{item.meal}"
+        case MenuItem():
+            return f"menu/{item.stall}/{item.day.isoformat()}"
+        case ZoneItem() | LaneItem() | LevelItem() | ScheduleItem() | TillItem() | MealItem() | LimitItem():
             return f"{type(item).__struct_config__.tag}/{item.id}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import date, time
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -18,10 +18,14 @@ import msgspec
 from cardcore.access.items import (
     CardItem,
     DayItem,
+    EligibilityItem,
     Item,
     LaneItem,
     LevelItem,
+    LimitItem,
     MealItem,
+    MenuItem,
+    RateItem,
     ScheduleItem,
     SiteItem,
     TariffItem,
@@ -29,8 +33,11 @@ from cardcore.access.items import (
     ZoneItem,
 )
 from cardcore.calendar import DayKind
+from cardcore.money import Fen
 
 _MODULUS = 2**256
+MAX_DERIVED = 1_024
+"""Look-ups remembered of one snapshot: business days with their meals, kinds of charge with their limits."""
 _decoder: msgspec.json.Decoder[Item] = msgspec.json.Decoder(Item)
 _encoder = msgspec.json.Encoder()
 
@@ -58,6 +65,8 @@ class Snapshot:
     __slots__ = (
         "_digests",
         "_kinds",
+        "_limits_for",
+        "_meals_on",
         "day_starts_at",
         "days",
         "lane_of_reader",
@@ -86,6 +95,8 @@ class Snapshot:
         self.days: dict[date, DayKind] = {item.date: item.day for item in kinds["day"].values()}
         self.lane_of_reader: dict[str, LaneItem] = {item.reader: item for item in kinds["lane"].values()}
         self.till_of_reader: dict[str, TillItem] = {item.reader: item for item in kinds["till"].values()}
+        self._meals_on: dict[date, tuple[MealItem, ...]] = {}
+        self._limits_for: dict[tuple[str, str, str], tuple[LimitItem, ...]] = {}
 
     @classmethod
     def empty(cls) -> Self:
@@ -158,6 +169,31 @@ class Snapshot:
         """All meal periods."""
         return self._kinds["meal"].values()
 
+    def meals_on(self, business_day: date) -> tuple[MealItem, ...]:
+        """Return the periods that hold on a business day, one a meal, in order of their start."""
+        found = self._meals_on.get(business_day)
+        if found is None:
+            found = _remember(self._meals_on, business_day, _valid_meals(self.meals, business_day))
+        return found
+
+    def limits_for(self, category: str, stall: str, meal: str) -> tuple[LimitItem, ...]:
+        """Return the limits that bind a category at a stall in a meal, those that no PIN passes first."""
+        key = (category, stall, meal)
+        found = self._limits_for.get(key)
+        if found is None:
+            binding = [
+                item
+                for item in self._kinds["limit"].values()
+                if item.category in {"*", category} and item.stall in {"*", stall} and item.meal in {"*", meal}
+            ]
+            binding.sort(key=lambda item: (item.soft, item.id))
+            found = _remember(self._limits_for, key, tuple(binding))
+        return found
+
+    def has_limits(self, per: str) -> bool:
+        """Tell whether any limit is a `per`: tap, meal, day or month."""
+        return any(item.per == per for item in self._kinds["limit"].values())
+
     @property
     def cards(self) -> Iterable[CardItem]:
         """All cards, in no promised order."""
@@ -172,6 +208,59 @@ class Snapshot:
                 return found
         return None
 
+    def rate(self, stall: str, category: str) -> RateItem | None:
+        """Find what a category pays above or below the list price: the stall's rate before any stall's."""
+        rates = self._kinds["rate"]
+        if not rates:
+            return None
+        found: RateItem | None = rates.get(f"rate/{stall}/{category}") or rates.get(f"rate/*/{category}")
+        return found
+
+    def eligible(self, category: str, stall: str, meal: str) -> bool:
+        """Tell whether a category may eat at a stall in a meal."""
+        items = self._kinds["eligibility"]
+        if not items:
+            return True
+        for key in (f"{stall}/{meal}", f"{stall}/*", f"*/{meal}", "*/*"):
+            found: EligibilityItem | None = items.get(f"eligibility/{key}")
+            if found is not None:
+                return category in found.categories
+        return True
+
+    def dish_price(self, stall: str, day: date, meal: str, code: str) -> Fen | None:
+        """Find the published price of a dish; None when the stall does not offer it in this meal of the day."""
+        menu: MenuItem | None = self._kinds["menu"].get(f"menu/{stall}/{day.isoformat()}")
+        if menu is None:
+            return None
+        return next((dish.price for dish in menu.dishes if (dish.meal, dish.code) == (meal, code)), None)
+
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+def _remember(found: dict[Key, Value], key: Key, value: Value) -> Value:
+    if len(found) >= MAX_DERIVED:
+        found.clear()
+    found[key] = value
+    return value
+
+
+def _valid_meals(meals: Iterable[MealItem], business_day: date) -> tuple[MealItem, ...]:
+    newest: dict[str, MealItem] = {}
+    for item in meals:
+        started = item.valid_from is None or item.valid_from <= business_day
+        if not started or (item.valid_until is not None and business_day >= item.valid_until):
+            continue
+        before = newest.get(item.meal)
+        if before is None or _precedence(item) > _precedence(before):
+            newest[item.meal] = item
+    return tuple(sorted(newest.values(), key=lambda item: (item.start_seconds, item.id)))
+
+
+def _precedence(item: MealItem) -> tuple[date, str]:
+    return item.valid_from or date.min, item.id
+
 
 _KINDS = {
     SiteItem: "site",
@@ -184,4 +273,8 @@ _KINDS = {
     TillItem: "till",
     MealItem: "meal",
     TariffItem: "tariff",
+    LimitItem: "limit",
+    RateItem: "rate",
+    EligibilityItem: "eligibility",
+    MenuItem: "menu",
 }

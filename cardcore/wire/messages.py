@@ -178,14 +178,16 @@ class StateCurrent(Struct, frozen=True, tag_field="t", tag="state_current"):
     version: int
 
 
-class Tap(Struct, frozen=True, tag_field="t", tag="tap"):
+class Tap(Struct, frozen=True, tag_field="t", tag="tap", omit_defaults=True):
     """A live tap: an intent record, already durable at the edge, waiting for a decision."""
 
     epoch: int
     record: Record
+    pin: str = ""
+    """What the holder keyed to pass a limit (C15): only in this message, in no record and no log."""
 
 
-class TapDecision(Struct, frozen=True, tag_field="t", tag="tap_decision"):
+class TapDecision(Struct, frozen=True, tag_field="t", tag="tap_decision", omit_defaults=True):
     """The stored decision of a tap; a repeat of the tap gets the same again."""
 
     epoch: int
@@ -200,6 +202,11 @@ class TapDecision(Struct, frozen=True, tag_field="t", tag="tap_decision"):
     meal: str = ""
     holder: str = ""
     """Display name for a till; empty for gates."""
+    discount: int = 0
+    surcharge: int = 0
+    rights: int = 0
+    credit: str = ""
+    """As in `cardcore.journal.Verdict`, which the till writes down with its outcome."""
 
 
 class Upload(Struct, frozen=True, tag_field="t", tag="upload"):

@@ -57,8 +57,9 @@ def card(**changes: object) -> CardItem:
         "category": CategoryId("staff"),
         "levels": (LevelId("day"),),
         "account": AccountId(UUID(int=1)),
+        "credential": CARD,
     }
-    return CardItem(CARD, CardId(UUID(int=1)), PersonId(UUID(int=1)), **(values | changes))  # type: ignore[arg-type]
+    return CardItem(card=CardId(UUID(int=1)), person=PersonId(UUID(int=1)), **(values | changes))  # type: ignore[arg-type]
 
 
 def places() -> list[Item]:

@@ -13,12 +13,12 @@ from cardcore.access.snapshot import Snapshot
 from cardcore.canteen.authorise import (
     AccountView,
     MealTap,
-    OfflineSpell,
     PurseBalance,
     authorise,
     authorise_alone,
     split_over_purses,
 )
+from cardcore.canteen.offline import OfflineSpell
 from cardcore.ids import CategoryId, TillId
 from cardcore.money import Fen
 from cardcore.reasons import Reason

@@ -13,7 +13,8 @@ import pytest
 from cardcore.access.decide import GateTap, SiteState, decide
 from cardcore.access.items import Product
 from cardcore.calendar import DayKind
-from cardcore.canteen.authorise import MealTap, price_meal
+from cardcore.canteen.authorise import MealTap, authorise_alone
+from cardcore.canteen.offline import OfflineSpell
 from cardcore.ids import CredentialKey, LaneId, TillId
 from cardcore.reasons import Reason
 from firmware_mocks.plant.cards import cards_document, write_cards
@@ -71,12 +72,13 @@ def test_cards_open_lanes_and_pay_meals_as_sold(database: Database, system: Syst
     ]
     assert reasons == [Reason.GRANTED, Reason.GRANTED, Reason.PRODUCT_NOT_FOR_GATE]
     assert decide(GateTap(combined, LaneId("g07")), snapshot, state, LUNCH).reason is Reason.GRANTED
-    meals = [price_meal(MealTap(card, TillId("t01")), snapshot, {}, LUNCH) for card in (combined, gate_only)]
+    calm = OfflineSpell(timedelta(0))
+    meals = [authorise_alone(MealTap(card, TillId("t01")), snapshot, {}, calm, LUNCH) for card in (combined, gate_only)]
     assert [(meal.reason, meal.amount) for meal in meals] == [
         (Reason.CHARGED, 1200),
         (Reason.PRODUCT_NOT_FOR_CANTEEN, 0),
     ]
-    assert price_meal(MealTap(canteen_only, TillId("t01")), snapshot, {}, LUNCH).amount == 1500
+    assert authorise_alone(MealTap(canteen_only, TillId("t01")), snapshot, {}, calm, LUNCH).amount == 1500
 
 
 def test_a_second_seeding_is_refused(database: Database, system: System) -> None:
