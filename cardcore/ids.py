@@ -35,7 +35,10 @@ MealId = NewType("MealId", str)
 CredentialKey = NewType("CredentialKey", str)
 """`scheme:value`, lower case; see `credential_key`. What a reader proves and a card is looked up by."""
 
-_CREDENTIAL = re.compile(r"(pkoc:[0-9a-f]{64}|uid:[0-9a-f]{8,20}|wiegand:[0-9]{1,3}-[0-9a-f]{2,64}|qr:[0-9a-z]{8,64})")
+_CREDENTIAL = re.compile(
+    r"(pkoc:[0-9a-f]{64}|(?:desfire|cpu|pass):[0-9a-f]{32}|uid:[0-9a-f]{8,20}|wiegand:[0-9]{1,3}-[0-9a-f]{2,64}"
+    r"|qr:[0-9a-z]{8,64})"
+)
 
 MAX_EPOCH = 2**63 - 1
 """Epochs are random, positive and fit PostgreSQL's and SQLite's signed 64-bit integer."""
@@ -80,7 +83,7 @@ def credential_key(text: str) -> CredentialKey:
     """Check and return a credential key; raises ValueError naming the accepted forms."""
     if not _CREDENTIAL.fullmatch(text):
         msg = (
-            f"{text!r} is no credential key: use pkoc:<64 hex>, uid:<8-20 hex>, "
+            f"{text!r} is no credential key: use desfire:, cpu: or pass:<32 hex>, pkoc:<64 hex>, uid:<8-20 hex>, "
             "wiegand:<bits>-<hex> or qr:<8-64 letters and digits>, all lower case"
         )
         raise ValueError(msg)

@@ -22,6 +22,13 @@ class Reason(StrEnum):
     CARD_NOT_GENUINE = "card_not_genuine"
     CARD_UNKNOWN_TYPE = "card_unknown_type"
     CARD_TIMEOUT = "card_timeout"
+    CARD_OF_OTHER_SITE = "card_of_other_site"
+    CARD_INCOMPLETE = "card_incomplete"
+    """Its personalisation was torn, or never begun."""
+    CARD_KEY_EPOCH = "card_key_epoch"
+    """Its keys are of an epoch that is not accepted (any more)."""
+    KEYS_UNAVAILABLE = "keys_unavailable"
+    """Nobody could check the card: the key service did not answer."""
     POSSIBLY_STALE = "possibly_stale"
 
     # the card is known, or not, and is in a state

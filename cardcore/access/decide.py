@@ -32,7 +32,7 @@ STATE_REASONS: Mapping[CardState, Reason] = MappingProxyType(
 )
 """The refusal of every state but ACTIVE."""
 
-LOW_ASSURANCE_SCHEMES = frozenset({"uid", "wiegand", "qr"})
+LOW_ASSURANCE_SCHEMES = frozenset({"uid", "wiegand", "qr", "pass"})
 """Schemes that identify without a proof by the card."""
 
 GATE_PRODUCTS = frozenset({Product.COMBINED, Product.GATE_ONLY, Product.VISITOR, Product.CONTRACTOR})

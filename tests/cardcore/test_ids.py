@@ -34,6 +34,13 @@ def test_credential_keys_in_every_scheme(text: str) -> None:
     assert credential_key(text) == text
 
 
+@pytest.mark.parametrize("scheme", ["desfire", "cpu", "pass"])
+def test_schemes_with_a_credential_id(scheme: str) -> None:
+    assert credential_key(f"{scheme}:{'0a' * 16}") == f"{scheme}:{'0a' * 16}"
+    with pytest.raises(ValueError, match="desfire:, cpu: or pass:<32 hex>"):
+        credential_key(f"{scheme}:{'0a' * 15}")
+
+
 @pytest.mark.parametrize("text", ["", "uid:", "uid:04A1B2C3", "card:1234", "wiegand:0123", "pkoc:ab", "uid:04a1b2c3\n"])
 def test_what_is_no_credential_key_is_refused_with_the_forms(text: str) -> None:
     with pytest.raises(ValueError, match="wiegand:<bits>"):
