@@ -21,6 +21,7 @@ TransferId = NewType("TransferId", UUID)
 DeviceId = NewType("DeviceId", UUID)
 StaffId = NewType("StaffId", UUID)
 ApprovalId = NewType("ApprovalId", UUID)
+ShiftId = NewType("ShiftId", UUID)
 
 ZoneId = NewType("ZoneId", str)
 """Names a person gave: short slugs such as `compound`, unique in a site."""

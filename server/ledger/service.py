@@ -5,9 +5,11 @@ Every change of a balance has its transfer, in the same transaction, with the ba
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, time
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -23,6 +25,7 @@ from server.access import repository as access_rows
 from server.audit.service import Deed, record
 from server.cards import repository as card_rows
 from server.database import ReadSession, WriteSession
+from server.ledger import purse_repository as purse_rows
 from server.ledger import repository
 from server.ledger.roles import LedgerRole, unit_of
 from server.people import repository as people_rows
@@ -35,6 +38,7 @@ PURSE_KINDS = ("cash", "subsidy")
 MAIN = "main"
 """The one cash drawer and the one source of subsidies of a site, until it has more."""
 MAX_NOTE = 200
+NO_FLOORS: Mapping[str, int] = MappingProxyType({})
 
 
 class LedgerRefusal(StrEnum):
@@ -90,7 +94,7 @@ def open_account(
     if repository.account_of_person(session, site_id, person_id) is not None:
         return LedgerRefusal.ACCOUNT_EXISTS
     account_id = AccountId(system.ids.uuid7())
-    rows = account_rows(system, site_id, person_id, account_id)
+    rows = account_rows(system, site_id, person_id, account_id, purse_rows.floors(session, site_id, person_id))
     repository.insert_accounts(session, [rows.account], rows.ledger_accounts, rows.purses)
     record(session, system, site_id, Deed(actor, "account_opened", f"account:{account_id}", after=str(person_id)))
     _publish_person(session, system, site_id, person_id)
@@ -106,14 +110,17 @@ class AccountRows:
     purses: list[dict[str, Any]]
 
 
-def account_rows(system: System, site_id: SiteId, person_id: PersonId, account_id: AccountId) -> AccountRows:
-    """Return the rows of a new account with a purse of each kind, all empty."""
+def account_rows(
+    system: System, site_id: SiteId, person_id: PersonId, account_id: AccountId, floors: Mapping[str, int] = NO_FLOORS
+) -> AccountRows:
+    """Return the rows of a new account with a purse of each kind, all empty, with the floors of its category."""
     account = {"id": account_id, "site_id": site_id, "person_id": person_id, "state": "open"}
     ledger_accounts, purses = [], []
     for kind in PURSE_KINDS:
         purse_id = PurseId(system.ids.uuid7())
         ledger_accounts.append(purse_account_row(site_id, account_id, purse_id, kind))
-        purses.append({"id": purse_id, "site_id": site_id, "account_id": account_id, "kind": kind, "floor_fen": 0})
+        purses.append({"id": purse_id, "site_id": site_id, "account_id": account_id, "kind": kind,
+                       "floor_fen": floors.get(kind, 0)})  # fmt: skip
     return AccountRows({**account, "opened_at": system.clock.now()}, ledger_accounts, purses)
 
 

@@ -1,0 +1,190 @@
+"""Cash over the counter: top-up (C36), pay-out (C39) and taking a wrong top-up back (C38), each with a receipt.
+
+The transfer's id is drawn by whoever asks, so that asking twice books once and prints the same number. Everything
+happens in an open shift of the operator, and moves that shift's drawer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from cardcore.access.items import AccountState
+from cardcore.ids import AccountId, ShiftId, SiteId, StaffId, TransferId
+from cardcore.money import MAX_AMOUNT_FEN, Fen
+from server.audit.service import Deed, record, staff_actor
+from server.cashdesk import repository
+from server.cashdesk.models import DeskRefusal, Receipt
+from server.database import WriteSession
+from server.ledger import repository as ledger_rows
+from server.ledger.booking import About, Booking, LockedPurse
+from server.ledger.roles import TransferKind
+from server.ledger.service import MAX_NOTE
+from server.system import System
+
+CASH = "cash"
+
+
+@dataclass(frozen=True, slots=True)
+class Till:
+    """Where and by whom: the operator's open shift."""
+
+    shift: ShiftId
+    operator: StaffId
+
+
+@dataclass(frozen=True, slots=True)
+class CashOrder:
+    """Cash for an account, or from it. `transfer` is drawn by whoever asks."""
+
+    transfer: TransferId
+    account: AccountId
+    amount: Fen
+    note: str = ""
+
+
+def top_up(
+    session: WriteSession, system: System, site_id: SiteId, till: Till, order: CashOrder
+) -> Receipt | DeskRefusal:
+    """Take cash and put it on the cash purse; what is owed is repaid by it first, as the purse simply rises."""
+    work = _Work.begin(session, system, site_id, till, order)
+    if isinstance(work, Receipt | DeskRefusal):
+        return work
+    stored = work.stored(TransferKind.TOPUP, (work.drawer, work.purse.id))
+    if stored is not None:
+        return stored
+    if work.purse.state is not AccountState.OPEN:
+        return DeskRefusal.ACCOUNT_NOT_OPEN
+    if not work.purse.takes(order.amount):
+        return DeskRefusal.ABOVE_HIGHEST
+    return work.book(TransferKind.TOPUP, comes_in=True)
+
+
+def pay_out(
+    session: WriteSession, system: System, site_id: SiteId, till: Till, order: CashOrder
+) -> Receipt | DeskRefusal:
+    """Give cash back from the cash purse; a closed account may still collect what came late."""
+    work = _Work.begin(session, system, site_id, till, order)
+    if isinstance(work, Receipt | DeskRefusal):
+        return work
+    stored = work.stored(TransferKind.PAYOUT, (work.purse.id, work.drawer))
+    if stored is not None:
+        return stored
+    if work.purse.state is AccountState.FROZEN:
+        return DeskRefusal.ACCOUNT_NOT_OPEN
+    if order.amount > work.purse.spendable:
+        return DeskRefusal.BALANCE_TOO_LOW
+    if order.amount > repository.cash_in(session, work.drawer):
+        return DeskRefusal.DRAWER_TOO_LOW
+    return work.book(TransferKind.PAYOUT, comes_in=False)
+
+
+def reverse_top_up(
+    session: WriteSession, system: System, site_id: SiteId, till: Till, original: TransferId, order: CashOrder
+) -> Receipt | DeskRefusal:
+    """Take a wrong top-up back, whole and once, and hand the cash back; refused when the holder has spent of it.
+
+    `order` repeats the account and amount of the top-up and says why.
+    """
+    if not order.note.strip():
+        return DeskRefusal.REASON_MISSING
+    work = _Work.begin(session, system, site_id, till, order)
+    if isinstance(work, Receipt | DeskRefusal):
+        return work
+    stored = work.stored(TransferKind.TOPUP_REVERSAL, (work.purse.id, work.drawer), corrects=original)
+    if stored is not None:
+        return stored
+    row = ledger_rows.transfer(session, original)
+    if row is None or row["kind"] != TransferKind.TOPUP or row["to_account"] != work.purse.id:
+        return DeskRefusal.TOPUP_UNKNOWN
+    if row["amount_fen"] != order.amount:
+        return DeskRefusal.OTHER_CONTENT
+    if repository.undoing_of(session, original) is not None:
+        return DeskRefusal.REVERSED_BEFORE
+    if work.purse.balance < order.amount:
+        return DeskRefusal.ALREADY_SPENT
+    if order.amount > repository.cash_in(session, work.drawer):
+        return DeskRefusal.DRAWER_TOO_LOW
+    return work.book(TransferKind.TOPUP_REVERSAL, comes_in=False, corrects=original)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """An order with its shift and purse locked."""
+
+    session: WriteSession
+    system: System
+    site_id: SiteId
+    order: CashOrder
+    shift: RowMapping
+    purse: LockedPurse
+    booking: Booking
+
+    @classmethod
+    def begin(
+        cls, session: WriteSession, system: System, site_id: SiteId, till: Till, order: CashOrder
+    ) -> _Work | DeskRefusal:
+        """Check the order and the shift, and lock shift and purse in this order."""
+        if not 0 < order.amount <= MAX_AMOUNT_FEN:
+            return DeskRefusal.AMOUNT_OUT_OF_RANGE
+        if len(order.note) > MAX_NOTE:
+            return DeskRefusal.NOTE_TOO_LONG
+        shift = repository.lock_shift(session, site_id, till.shift)
+        if shift is None:
+            return DeskRefusal.SHIFT_UNKNOWN
+        if shift["operator"] != till.operator:
+            return DeskRefusal.NOT_YOUR_SHIFT
+        booking = Booking(session, system, site_id, staff_actor(till.operator))
+        purse = booking.lock([(order.account, CASH)]).get((order.account, CASH))
+        if purse is None:
+            return DeskRefusal.UNKNOWN_ACCOUNT
+        stored = ledger_rows.transfer(session, order.transfer)
+        if stored is None and shift["state"] != "open":
+            return DeskRefusal.SHIFT_CLOSED
+        return cls(session, system, site_id, order, shift, purse, booking)
+
+    @property
+    def drawer(self) -> UUID:
+        """The shift's drawer in the books."""
+        drawer: UUID = self.shift["drawer"]
+        return drawer
+
+    def stored(
+        self, kind: TransferKind, accounts: tuple[UUID, UUID], corrects: UUID | None = None
+    ) -> Receipt | DeskRefusal | None:
+        """Return the receipt of the first try, a refusal if the id stands for something else, None for a new order."""
+        row = ledger_rows.transfer(self.session, self.order.transfer)
+        if row is None:
+            return None
+        asked = (kind, *accounts, self.order.amount, corrects)
+        if (row["kind"], row["from_account"], row["to_account"], row["amount_fen"], row["corrects"]) != asked:
+            return DeskRefusal.OTHER_CONTENT
+        slip = repository.receipt(self.session, self.order.transfer)
+        if slip is None:
+            return DeskRefusal.OTHER_CONTENT
+        balance = row["to_balance_fen"] if row["to_balance_fen"] is not None else row["from_balance_fen"]
+        return Receipt(
+            slip["number"], self.order.transfer, self.order.account, self.order.amount, Fen(balance), row["at"],
+            repeated=True,
+        )  # fmt: skip
+
+    def book(self, kind: TransferKind, *, comes_in: bool, corrects: UUID | None = None) -> Receipt:
+        """Move the cash, draw a receipt number, write the trail."""
+        accounts = (self.drawer, self.purse.id) if comes_in else (self.purse.id, self.drawer)
+        about = About(self.order.note, corrects)
+        self.booking.move(kind, accounts, self.order.amount, about, self.order.transfer)
+        self.booking.write()
+        shift = self.shift
+        number = f"{shift['desk']}-{shift['number']}-{repository.draw_receipt(self.session, shift['id']):04d}"
+        slip = {"transfer_id": self.order.transfer, "site_id": self.site_id, "number": number, "shift_id": shift["id"]}
+        repository.insert_receipt(self.session, slip)
+        after = {"amount_fen": self.order.amount, "balance_fen": self.purse.balance, "receipt": number}
+        subject = f"account:{self.order.account}"
+        deed = Deed(staff_actor(StaffId(shift["operator"])), f"{kind}_booked", subject, None, after, self.order.note)
+        record(self.session, self.system, self.site_id, deed)
+        return Receipt(
+            number, self.order.transfer, self.order.account, self.order.amount, Fen(self.purse.balance),
+            self.system.clock.now(),
+        )  # fmt: skip
