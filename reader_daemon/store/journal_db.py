@@ -35,6 +35,7 @@ from reader_daemon.store.sqlite_file import (
     fault_of,
     open_durable,
     set_aside,
+    write_again,
 )
 
 CAPACITY_RECORDS = 2_000_000
@@ -116,7 +117,7 @@ class JournalStore:
         """
         report = StartReport()
         try:
-            self._open_file()
+            self._open_making_room()
         except (JournalDamagedError, sqlite3.DatabaseError) as error:
             self.close()
             if isinstance(error, sqlite3.OperationalError) and fault_of(error).kind is not FaultKind.DAMAGED:
@@ -129,13 +130,20 @@ class JournalStore:
         stored = self._meta("host")
         if stored == self._settings.host:
             return report
-        if stored == "":
-            self._set_meta("host", self._settings.host)
+        left = 0
+        if stored:
+            left = len(tap_state.open_taps(self._live(), self.epoch))
+            self._require(self.begin_epoch("copied directory"))  # before the host: a copy never goes on in the old one
+        self._require(self._set_meta("host", self._settings.host))
+        if not stored:
             return report
-        left = len(tap_state.open_taps(self._live(), self.epoch))
-        self.begin_epoch("copied directory")
-        self._set_meta("host", self._settings.host)
         return StartReport(report.set_aside, report.damage, copied_from=stored, open_taps_left=left)
+
+    def _require(self, fault: StoreFault | None) -> None:
+        if fault is not None:
+            self.close()
+            msg = f"{self._settings.path}: {fault.detail}"
+            raise StoreUnusableError(msg)
 
     def close(self) -> None:
         """Close the file; the journal may be opened again."""
@@ -143,14 +151,22 @@ class JournalStore:
             self._connection.close()
             self._connection = None
 
+    def _open_making_room(self) -> None:
+        try:
+            self._open_file()
+        except sqlite3.OperationalError as error:
+            if fault_of(error).kind is not FaultKind.FULL or not self.ballast.held:
+                raise
+            self.close()
+            self.ballast.drop()  # so that a full disk does not keep the daemon from starting and saying so
+            self._open_file()
+
     def _open_file(self) -> None:
         self._connection = open_durable(self._settings.path, self._connecting)
-        if prepare(self._connection):
-            self.begin_epoch("")
+        write_again(self._connection)
+        if not prepare(self._connection) and (fault := self.begin_epoch("")) is not None:
+            raise sqlite3.OperationalError(fault.detail)
         epochs = self._connection.execute("SELECT epoch, acked_through FROM epoch ORDER BY ordinal").fetchall()
-        if not epochs:
-            msg = "the journal has no epoch"
-            raise JournalDamagedError(msg)
         self._stored_marks = dict(epochs)
         self._acked = {epoch: max(acked, self._acked.get(epoch, 0)) for epoch, acked in epochs}
         self._last = {epoch: self._last_of(epoch) for epoch in self._acked}

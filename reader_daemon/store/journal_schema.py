@@ -56,6 +56,8 @@ CREATE TABLE last_served (
 ) WITHOUT ROWID, STRICT;
 """
 
+SMALL_TABLES = ("meta", "epoch", "open_tap", "offline_meal", "last_served")
+
 
 class JournalDamagedError(Exception):
     """The file opened, but what it holds does not verify."""
@@ -70,18 +72,26 @@ class JournalKeys:
 
 
 def prepare(connection: sqlite3.Connection) -> bool:
-    """Create the tables in an empty file; returns whether it was empty.
+    """Create the tables in an empty file, else read all the small ones; returns whether an epoch is there.
 
-    Raises JournalDamagedError for a format this version does not know.
+    A power cut right after the tables were made leaves none: then one is begun, and nothing was lost.
+    Raises JournalDamagedError for a format this version does not know and for records without an epoch.
     """
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version == FORMAT_VERSION:
+    if version == 0:
+        connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={FORMAT_VERSION}; COMMIT;")
         return False
-    if version != 0:
+    if version != FORMAT_VERSION:
         msg = f"the journal has format {version}, this version reads {FORMAT_VERSION}"
         raise JournalDamagedError(msg)
-    connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version={FORMAT_VERSION}; COMMIT;")
-    return True
+    for table in SMALL_TABLES:  # damage in them is found now, not at the first tap
+        connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - names of our own
+    if connection.execute("SELECT count(*) FROM epoch").fetchone()[0]:
+        return True
+    if connection.execute("SELECT count(*) FROM (SELECT 1 FROM record LIMIT 1)").fetchone()[0]:
+        msg = "the journal has records and no epoch"
+        raise JournalDamagedError(msg)
+    return False
 
 
 def verify_records(connection: sqlite3.Connection, epoch: int, keys: JournalKeys, tail: int | None) -> ChainHead:

@@ -83,6 +83,19 @@ def _require_durable(connection: sqlite3.Connection, path: Path) -> None:
         raise StoreUnusableError(msg)
 
 
+def write_again(connection: sqlite3.Connection) -> None:
+    """Fold the log into the file, so that nothing rests on pages whose sync once failed.
+
+    After a failed fsync Linux calls the pages written, reads give them back, and a power cut takes them: the log
+    that is found at an open, even of an earlier process, may be of such pages. Folding writes them anew and syncs.
+    Raises sqlite3.Error when that fails, also because somebody else is reading.
+    """
+    busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    if busy:
+        msg = "the log cannot be folded in while somebody reads the file"
+        raise sqlite3.OperationalError(msg)
+
+
 def sync_directory(directory: Path) -> None:
     """Make the creation or renaming of a file in `directory` durable (SQLite does not for its main file)."""
     descriptor = os.open(directory, os.O_RDONLY)
