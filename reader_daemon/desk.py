@@ -14,7 +14,7 @@ from cardcore.ids import masked
 from cardcore.reasons import Reason
 from cardcore.wire.messages import Command, CommandDone
 from reader_daemon.lane import Lane
-from reader_daemon.messages import CardFailed, CardRead, CommandFinished, InputChanged, ReaderStatus
+from reader_daemon.messages import CardFailed, CardRead, CommandFinished, InputChanged, KeysPressed, ReaderStatus
 from reader_daemon.signals import SIGNAL_LIFE_MS, answer_signals
 from reader_daemon.store.tap_state import LastServed
 from reader_daemon.surroundings import Surroundings, Wiring
@@ -23,7 +23,7 @@ from reader_daemon.till import Till
 MAX_WAITING = 128
 """Events of one reader not served yet. A person taps once a second; more than this is a reader gone mad."""
 
-DeskEvent = CardRead | CardFailed | InputChanged | ReaderStatus | CommandFinished
+DeskEvent = CardRead | CardFailed | KeysPressed | InputChanged | ReaderStatus | CommandFinished
 Work = Callable[[], Awaitable[None]]
 
 _log = structlog.get_logger(__name__)
@@ -102,6 +102,10 @@ class Desk:
                 await self._card(event)
             case CardFailed():
                 await self._failed(event)
+            case KeysPressed():
+                till = snapshot.till_of_reader.get(self.reader)
+                if till is not None:
+                    self._till.keys(event, till)
             case InputChanged():
                 await self._lane.input_changed(event, snapshot.lane_of_reader.get(self.reader))
             case ReaderStatus():

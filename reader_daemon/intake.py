@@ -69,7 +69,7 @@ class Router:
     def route(self, event: PortEvent) -> None:
         """Take an event, in the loop."""
         match event:
-            case CardRead() | CardFailed() | InputChanged() | CommandFinished():
+            case CardRead() | CardFailed() | KeysPressed() | InputChanged() | CommandFinished():
                 self._at_desk(event.reader, event)
             case ReaderStatus():
                 self._at_desk(event.reader, event)
@@ -79,8 +79,6 @@ class Router:
                 self._at_desk(beside, read_of_code(event, beside))
             case SecurityAlarm() | PortLost() | PortReopened():
                 self._watch.accept(event)
-            case KeysPressed():
-                _log.debug("keys_ignored", reader=event.reader)
 
     def _at_desk(self, reader: str, event: DeskEvent) -> None:
         desk = self._desks.get(reader)

@@ -45,6 +45,11 @@ class Recorder:
         """Whether the last append failed."""
         return self._fault is not None
 
+    @property
+    def epoch(self) -> int:
+        """The epoch that is written to."""
+        return self._journal.epoch
+
     def stamp(self) -> Stamp:
         """Stamp now."""
         return self._watch.stamp()

@@ -15,6 +15,9 @@ GRANTED_TONE_MS = 100
 REFUSED_TONE_MS = 200
 REFUSED_TONES = 3
 SHOWN_SECONDS = 3
+KEY_TONE_MS = 100
+KEYED_SECONDS = 60
+"""What was keyed is shown as long as it holds."""
 SIGNAL_LIFE_MS = 2_000
 """A lamp or text later than this would answer the wrong person."""
 IDENTIFY_LAMP_MS = 10_000
@@ -49,6 +52,19 @@ def meal_signals(amount: Fen, balance: Fen | None, reason: Reason) -> tuple[Read
     rows = (first, REASON_TEXTS[reason].display)
     shows = (Show(row[:DISPLAY_WIDTH], at, SHOWN_SECONDS) for at, row in enumerate(rows, 1))
     return (Lamp(LedColour.GREEN, LAMP_MS), Beep(GRANTED_TONE_MS), *shows)
+
+
+def keypad_signals(rows: tuple[str, ...]) -> tuple[ReaderAction, ...]:
+    """Return what shows what a cashier keyed: one short tone, no lamp, and the rows as long as they hold."""
+    shows = (Show(row[:DISPLAY_WIDTH], at, KEYED_SECONDS) for at, row in enumerate((*rows, "")[:2], 1))
+    return (Beep(KEY_TONE_MS), *shows)
+
+
+def undone_signals(amount: Fen) -> tuple[ReaderAction, ...]:
+    """Return the actions for a charge that was taken back: amber, for nothing was sold."""
+    rows = (f"BACK {yuan_text(amount)}", REASON_TEXTS[Reason.UNDONE].display)
+    shows = (Show(row[:DISPLAY_WIDTH], at, SHOWN_SECONDS) for at, row in enumerate(rows, 1))
+    return (Lamp(LedColour.AMBER, LAMP_MS), Beep(GRANTED_TONE_MS, count=2), *shows)
 
 
 def balance_row(balance: Fen) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,11 +14,16 @@ from reader_daemon.messages import ReaderAction
 from reader_daemon.policy import Policy
 from reader_daemon.recorder import Recorder
 
-Ask = Callable[[Record, int], Awaitable[TapDecision | None]]
-"""Asks the server to decide a durable intent, with a deadline in milliseconds; None = nobody answered in time."""
-
 GATE_DEADLINE_MS = 300
 TILL_DEADLINE_MS = 800
+
+
+class Ask(Protocol):
+    """Asks the server to decide a durable intent."""
+
+    async def __call__(self, record: Record, deadline_ms: int, pin: str = "") -> TapDecision | None:
+        """Return the answer, or None when nobody answered within `deadline_ms`; `pin` travels beside the record."""
+        ...
 
 
 class Tell(Protocol):

@@ -14,6 +14,7 @@ from cardcore.ids import CredentialKey
 from cardcore.journal import Body, Decided, DeviceEvent, Intent, Outcome, OutcomeKind, Verdict
 
 _encode = msgspec.json.Encoder().encode
+_bodies: msgspec.json.Decoder[Body] = msgspec.json.Decoder(Body)
 _verdicts: msgspec.json.Decoder[Verdict] = msgspec.json.Decoder(Verdict)
 
 
@@ -67,6 +68,8 @@ def _close(connection: sqlite3.Connection, epoch: int, outcome: Outcome) -> None
     tap = (epoch, outcome.tap_seq)
     row = connection.execute("SELECT place, credential FROM open_tap WHERE epoch = ? AND seq = ?", tap).fetchone()
     connection.execute("DELETE FROM open_tap WHERE epoch = ? AND seq = ?", tap)
+    if row is None and outcome.outcome is OutcomeKind.CANCELLED:
+        _take_back(connection, tap)
     if row is None or outcome.outcome is not OutcomeKind.SERVED:
         return
     place, credential = row
@@ -79,6 +82,15 @@ def _close(connection: sqlite3.Connection, epoch: int, outcome: Outcome) -> None
             "INSERT INTO offline_meal (epoch, seq, till, credential, amount) VALUES (?, ?, ?, ?, ?)",
             (*tap, place, credential, outcome.verdict.amount),
         )
+
+
+def _take_back(connection: sqlite3.Connection, tap: tuple[int, int]) -> None:
+    """Forget a meal that was served and then taken back: it neither counts against a cap nor guards against a tap."""
+    connection.execute("DELETE FROM offline_meal WHERE epoch = ? AND seq = ?", tap)
+    row = connection.execute("SELECT body FROM record WHERE epoch = ? AND seq = ?", tap).fetchone()
+    intent = _bodies.decode(row[0]) if row is not None else None
+    if isinstance(intent, Intent):
+        connection.execute("DELETE FROM last_served WHERE till = ?", (intent.place,))
 
 
 def open_taps(connection: sqlite3.Connection, epoch: int) -> tuple[OpenTap, ...]:

@@ -126,7 +126,7 @@ class Uplink:
 
     # --- for the use cases -----------------------------------------------------------------------------------
 
-    async def ask(self, record: Record, deadline_ms: int) -> TapDecision | None:
+    async def ask(self, record: Record, deadline_ms: int, pin: str = "") -> TapDecision | None:
         """Ask the server to decide a tap that is durable here; None when no answer comes within `deadline_ms`."""
         number = (self._journal.epoch, record.seq)
         if not self.open or self._epoch != number[0] or len(self._live) >= MAX_LIVE_FRAMES:
@@ -134,7 +134,7 @@ class Uplink:
         future = self._asks.begin(number)
         if future is None:
             return None
-        self._say(Tap(number[0], record))
+        self._say(Tap(number[0], record, pin))
         try:
             async with asyncio.timeout(deadline_ms / 1000):
                 return await future

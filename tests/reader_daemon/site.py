@@ -47,6 +47,7 @@ from reader_daemon.messages import (
     CommandResult,
     EventSink,
     InputChanged,
+    KeysPressed,
     Pulse,
     ReaderAction,
     ReaderStatus,
@@ -135,6 +136,9 @@ class NotingPort:
 
     def tap(self, credential: CredentialKey, reader: str = "g01", *, stale: bool = False) -> None:
         self._sink(CardRead(reader, credential, self._clock.now(), self._clock.monotonic_ms(), possibly_stale=stale))
+
+    def keys(self, keys: str, reader: str = "t01") -> None:
+        self._sink(KeysPressed(reader, keys, self._clock.now(), self._clock.monotonic_ms()))
 
     def contact(self, number: int, *, active: bool | None) -> None:
         self._sink(InputChanged("g01", number, active, self._clock.now(), self._clock.monotonic_ms()))
