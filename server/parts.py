@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from server.audit.sealing import Sealing
 from server.bus.local import LocalBus
 from server.bus.protocol import Bus
 from server.bus.redis_bus import RedisBus
@@ -65,6 +66,7 @@ class Parts:
         self.pump = Pump(self.database, self.run, self.bus, self.system.clock, settings.outbox_days)
         self.feed = OutboxFeed(self.database, self.run, self.bus)
         self._listener = Listener(self.bus, self.directory, self.devices, self.run)
+        self._sealing = Sealing(self.database, self.run, self.system, self.devices, self.secrets.identity)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -74,6 +76,7 @@ class Parts:
         await self.pulse.start()
         self.spawn("listener", self._listener.serve())
         self.spawn("batcher", self.batcher.serve())
+        self.spawn("audit-sealer", self._sealing.serve())
         self.spawn("directory-watch", self.directory.watch())
         # What stands now lives as long as the process: keeping it out of collections takes them out of the p99.
         gc.collect()

@@ -31,8 +31,8 @@ def staff_actor(staff_id: StaffId) -> str:
     return f"staff:{staff_id}"
 
 
-def record(session: WriteSession, system: System, site_id: SiteId, deed: Deed) -> None:
-    """Add one row to the trail."""
+def record(session: WriteSession, system: System, site_id: SiteId | None, deed: Deed) -> None:
+    """Add one row to the trail; no site means the installation as a whole."""
     repository.insert(
         session,
         {

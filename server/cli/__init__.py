@@ -17,6 +17,8 @@ COMMANDS = {
     "doctor": "find what is wrong and say what to do",
     "user": "add, list, disable staff; set passwords",
     "device": "enrol, list, assign and revoke reader daemons",
+    "audit": "export the audit log, sign restore statements",
+    "verify-audit": "check an exported audit log, offline, with the server's public key alone",
     "seed": "write the reference site into the database",
 }
 WITH_OWN_OPTIONS = {
@@ -48,8 +50,12 @@ def _parser(wanted: str) -> argparse.ArgumentParser:
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
         if wanted in {name, "--config"} or wanted.startswith("--config="):
-            import_module(f"server.cli.{name}").add_options(command)
+            import_module(_module(name)).add_options(command)
     return parser
+
+
+def _module(command: str) -> str:
+    return f"server.cli.{command.replace('-', '_')}"
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -62,7 +68,7 @@ def _run(arguments: argparse.Namespace) -> int:
     configure_logs("warning", "console")  # a server sets its own when its settings are read
     try:
         settings = load_settings(arguments.config)
-        return int(import_module(f"server.cli.{arguments.command}").run(arguments, settings))
+        return int(import_module(_module(arguments.command)).run(arguments, settings))
     except SettingsError as error:
         for problem in error.problems:
             print(f"onecard: {problem}", file=sys.stderr)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cardcore.ids import SiteId
 from server.cli import checks, repository
+from server.cli.audit_check import check_audit
 from server.cli.findings import ADVICE, Finding, Level, as_line
 from server.database import Database, DatabaseUnavailableError, ReadSession
 from server.embedded import embedded_postgres_url
@@ -71,6 +72,7 @@ def _examine_database(database: Database, settings: Settings, older: timedelta) 
     for site, _slug in sites:
         yield from database.read(partial(_site_findings, site, system, older))
     yield database.read(lambda session: checks.check_outbox(session, system))
+    yield from database.read(lambda session: list(check_audit(session, settings, system)))
 
 
 def _site_findings(site: SiteId, system: System, older: timedelta, session: ReadSession) -> list[Finding]:

@@ -118,6 +118,14 @@ ADVICE: Mapping[str, CheckText] = {
         "设备尚未上报是否出餐：请使其上线，未出餐的消费会自动冲正。",
     ),
     "cases": CheckText("open cases", "待处理事项", "A person must look at these.", "需要人工处理。"),
+    "audit": CheckText(
+        "audit log",
+        "审计日志",
+        "Rows that wait: start a server process. Rows that differ: keep the database as it is, export, and check "
+        "it against a checkpoint that a daemon kept: onecard audit export FILE, onecard verify-audit FILE.",
+        "待封存：请启动服务进程。内容不符：请保留数据库现状并导出核对："
+        "onecard audit export FILE，onecard verify-audit FILE（对照读卡程序保存的检查点）。",
+    ),
     "outbox": CheckText(
         "event pump", "事件泵", "Start a server process: onecard serve", "请启动服务进程：onecard serve"
     ),
