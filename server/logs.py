@@ -20,7 +20,17 @@ MAX_TRACE_CHARACTERS = 16_000
 MAX_DEPTH = 4
 BLANK = "***"
 SECRET_KEYS = frozenset(
-    {"password", "enrolment_code", "token", "record_key", "secret", "private_key", "cookie", "authorization"}
+    {
+        "password",
+        "passphrase",
+        "enrolment_code",
+        "token",
+        "record_key",
+        "secret",
+        "private_key",
+        "cookie",
+        "authorization",
+    }
 )
 
 _CARD = re.compile(r"\b(pkoc|uid|wiegand|qr):([0-9a-zA-Z-]{5,})")

@@ -37,6 +37,9 @@ _ALLOWED: Mapping[str, str] = {
     "allow_plain_http": f"empty, or {BEHIND_PROXY} when a TLS proxy stands in front",
     "executor_threads": "a number from 2 to 64",
     "outbox_days": "a number from 1 to 365",
+    "keys_passphrase_file": "the path of a file of 0600 with the passphrase of card.keys, or the PIN of the token",
+    "keys_module": "the path of a PKCS#11 library, or empty to keep card keys in card.keys",
+    "keys_token": "the label of the PKCS#11 token",
 }
 
 
@@ -74,6 +77,9 @@ class Settings(BaseSettings):
     allow_plain_http: Literal["", "behind-proxy"] = ""
     executor_threads: int = Field(default=8, ge=2, le=64)
     outbox_days: int = Field(default=14, ge=1, le=365)
+    keys_passphrase_file: Path | None = None
+    keys_module: Path | None = None
+    keys_token: str = "onecard"  # noqa: S105 - the label of a PKCS#11 token
 
     @field_validator("database_url")
     @classmethod

@@ -16,6 +16,7 @@ COMMANDS = {
     "migrate": "bring the database's schema to the newest version",
     "doctor": "find what is wrong and say what to do",
     "user": "add, list, disable staff; set passwords",
+    "keys": "make the card keys, show their state, begin new epochs, restore them",
     "device": "enrol, list, assign and revoke reader daemons",
     "audit": "export the audit log, sign restore statements",
     "verify-audit": "check an exported audit log, offline, with the server's public key alone",
