@@ -34,8 +34,15 @@ MAX_ATTEMPTS = 5
 RETRYABLE = frozenset({"40001", "40P01"})
 """Serialization failure and deadlock; class 08 and lost connections are recognised apart."""
 
-BATCH_OPTIONS = ("set jit = off", "set plan_cache_mode = force_generic_plan")
-"""Planning anew costs more than a third of a small batch and gains nothing at 500; compiling never pays either."""
+BATCH_OPTIONS = (
+    "set jit = off",
+    "set plan_cache_mode = force_generic_plan",
+    "set enable_seqscan = off",
+    "set enable_hashjoin = off",
+    "set enable_mergejoin = off",
+)
+"""Planning anew costs more than a third of a small batch and gains nothing at 500; compiling never pays either. A plan
+made once does not know how small its arrays are: it must not read whole tables for them."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 

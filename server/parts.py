@@ -32,6 +32,7 @@ from server.secrets_file import load_secrets
 from server.settings import Settings
 from server.system import System, real_system
 from server.taps.batcher import Batcher
+from server.taps.repository import PostgresTaps
 from server.taps.service import TapService
 
 log = structlog.get_logger(__name__)
@@ -52,7 +53,7 @@ class Parts:
         self.run = Executor("service", settings.executor_threads)
         self._run_batch = Executor("taps", 1)
         self.metrics = Metrics()
-        self._taps = TapService(lambda: connect_batch(self.url), self.system)
+        self._taps = TapService(PostgresTaps(lambda: connect_batch(self.url)), self.system)
         self.batcher = Batcher(self._taps, self._run_batch, self.metrics)
         self.devices = Register(self.database, self.system, self.secrets)
         self.policy = PolicySource(self.database)

@@ -24,7 +24,7 @@ from server.live.repository import Holder, Place
 from server.outbox import repository as outbox
 from server.outbox.feed import OutboxFeed
 from server.outbox.repository import OutboxEvent
-from server.taps.service import EVENT_TOPIC
+from server.taps.store import EVENT_TOPIC
 
 EVENTS_OF_ROW = 4096
 """More than one outbox row ever holds."""

@@ -1,4 +1,4 @@
-"""What enters and leaves the tap path, and the rows it works on. Plain values, no SQL, no rules."""
+"""What enters and leaves the tap path, and the values it works on. No SQL, no rules."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from cardcore.ids import DeviceId, SiteId, TapKey
 from cardcore.journal import Record
 from cardcore.reasons import Reason
 from cardcore.wire.messages import RecordStatus
+from server.taps.rows import ChargeInsert, RecordInsert, Row, TransferInsert
+
+JournalKey = tuple[DeviceId, int]
+"""Device and epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +81,7 @@ class Head(NamedTuple):
     """Raised by every transaction that touches the journal."""
 
 
-@dataclass(slots=True)
-class EpochMark:
-    """How far a device's journal is stored without a gap. Mutable within one batch."""
-
-    acked_through: int
-    head_hash: bytes
-    above: dict[int, Chained] = field(default_factory=dict)
-    """Stored or quarantined records beyond the mark."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRecord:
+class StoredRecord(NamedTuple):
     """A record that is in the database, or was put there earlier in this batch."""
 
     hash: bytes
@@ -101,8 +94,7 @@ class StoredRecord:
     person_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ChargeRow:
+class ChargeRow(NamedTuple):
     """The newest charge revision of a tap; even revisions are in force."""
 
     id: UUID
@@ -121,6 +113,29 @@ class ChargeRow:
     def in_force(self) -> bool:
         """Whether the tap is charged at this moment."""
         return self.revision % 2 == 0
+
+
+@dataclass(slots=True)
+class Journal:
+    """One device's journal as a batch finds it and leaves it: the mark, and the records and charges at hand."""
+
+    device: DeviceId
+    epoch: int
+    writes: int
+    """What `device_epoch.writes` must still be when the batch is written."""
+    acked_through: int
+    head_hash: bytes
+    above: dict[int, Chained] = field(default_factory=dict)
+    """Stored or quarantined records beyond the mark."""
+    stored: dict[int, StoredRecord] = field(default_factory=dict)
+    charges: dict[int, ChargeRow | None] = field(default_factory=dict)
+    """The newest charge of taps that were asked about or first stored; None = it has none."""
+    remembered: bool = False
+    """Whether everything beyond the mark is known, because this process wrote to the journal last."""
+
+    def may_hold(self, seq: int) -> bool:
+        """Tell whether the tables may hold a record of this number."""
+        return not self.remembered or seq <= self.acked_through or seq in self.above
 
 
 @dataclass(slots=True)
@@ -152,27 +167,23 @@ class AccountRow:
 class Facts:
     """Everything a batch decides on, read and locked in its transaction."""
 
-    marks: dict[tuple[DeviceId, int], EpochMark]
-    writes: dict[tuple[DeviceId, int], int]
-    """The journals' `writes` as this transaction found them."""
-    stored: dict[TapKey, StoredRecord]
-    charges: dict[TapKey, ChargeRow | None]
-    """The newest charge of every tap that was asked about or first stored; None = it has none."""
+    journals: dict[JournalKey, Journal]
     accounts: dict[UUID, AccountRow]
-    ledger_accounts: dict[tuple[SiteId, str, str], UUID]
-    """(site, role, name) -> id."""
+    ledger_accounts: dict[SiteId, dict[tuple[str, str], UUID]]
+    """Of each site, by (role, name)."""
 
-
-Row = dict[str, object]
+    def charge_of(self, key: TapKey) -> ChargeRow | None:
+        """Return the newest charge of a tap that was asked about."""
+        return self.journals[key.device, key.epoch].charges.get(key.seq)
 
 
 @dataclass(slots=True)
 class Writes:
     """Rows to insert, by table; written set-based in one go."""
 
-    record: list[Row] = field(default_factory=list)
-    charge: list[Row] = field(default_factory=list)
-    transfer: list[Row] = field(default_factory=list)
+    record: list[RecordInsert] = field(default_factory=list)
+    charge: list[ChargeInsert] = field(default_factory=list)
+    transfer: list[TransferInsert] = field(default_factory=list)
     ledger_account: list[Row] = field(default_factory=list)
     quarantine: list[Row] = field(default_factory=list)
     finding: list[Row] = field(default_factory=list)

@@ -23,6 +23,7 @@ from server.taps.arrivals import (
     Arrival,
     Chained,
     Facts,
+    Journal,
     LinkDevice,
     LiveDecision,
     Receipt,
@@ -53,72 +54,69 @@ class Batch:
 
     def take(self, arrival: Arrival, checked: tuple[Checked, ...]) -> Receipt:
         """Take one frame; `checked` are its records after `server.taps.checks`."""
+        device, epoch = arrival.device.id, arrival.epoch
+        journal = self._facts.journals[device, epoch]
         statuses: list[tuple[int, RecordStatus]] = []
         decision: LiveDecision | None = None
+        purpose = ""
         for one in checked:
-            key = TapKey(arrival.device.id, arrival.epoch, one.record.seq)
-            status = self._take_record(arrival, key, one)
-            statuses.append((one.record.seq, status))
+            seq = one.record.seq
+            status = self._take_record(arrival, journal, TapKey(device, epoch, seq), one)
+            statuses.append((seq, status))
             if arrival.live:
-                decision = self._answer(key, status)
-        mark = self._facts.marks[arrival.device.id, arrival.epoch]
-        self._advance(arrival, mark.acked_through)
-        purpose = next((str(one.body.purpose) for one in checked if isinstance(one.body, Intent)), "")
-        return Receipt(tuple(statuses), mark.acked_through, decision, purpose)
+                decision = _answer(journal.stored.get(seq), status)
+                purpose = str(one.body.purpose) if isinstance(one.body, Intent) else ""
+        self._advance(arrival, journal)
+        return Receipt(tuple(statuses), journal.acked_through, decision, purpose)
 
-    def _take_record(self, arrival: Arrival, key: TapKey, one: Checked) -> RecordStatus:
-        device, record = arrival.device, one.record
-        stored = self._facts.stored.get(key)
+    def _take_record(self, arrival: Arrival, journal: Journal, key: TapKey, one: Checked) -> RecordStatus:
+        record, body = one.record, one.body
+        stored = journal.stored.get(key.seq)
         if stored is not None:
             if stored.hash == record.hash:
                 self._repeat(key)
                 return RecordStatus.DUPLICATE
-            self._quarantine(device, key, record, "conflict")
+            self._quarantine(arrival, journal, key, record, "conflict")
             return RecordStatus.CONFLICT
-        if one.body is None or one.problem:
-            self._quarantine(device, key, record, one.problem)
+        if body is None or one.problem:
+            self._quarantine(arrival, journal, key, record, one.problem)
             return RecordStatus.QUARANTINED
-        match one.body:
-            case Intent() as intent:
-                self._intent(arrival, key, record, intent)
-            case Outcome() | Decided() as later:
-                tap = self._facts.stored.get(TapKey(key.device, key.epoch, later.tap_seq))
+        match body:
+            case Intent():
+                self._intent(arrival, journal, key, record, body)
+            case Outcome() | Decided():
+                tap = journal.stored.get(body.tap_seq)
                 if tap is None or tap.kind != "intent":
-                    self._quarantine(device, key, record, "no_intent")
+                    self._quarantine(arrival, journal, key, record, "no_intent")
                     return RecordStatus.QUARANTINED
-                self._later(arrival, key, record, later, tap)
-            case event:
-                self._store(arrival, key, record, event, StoredRecord(record.hash, "event", "", event.place, "", None))
+                self._later(arrival, journal, key, record, body, tap)
+            case _:
+                event = StoredRecord(record.hash, "event", "", body.place, "", None)
+                self._store(arrival, journal, key, record, body, event)
         return RecordStatus.STORED
 
     # --- a tap ---------------------------------------------------------------------------------------------
 
-    def _intent(self, arrival: Arrival, key: TapKey, record: Record, intent: Intent) -> None:
+    def _intent(self, arrival: Arrival, journal: Journal, key: TapKey, record: Record, intent: Intent) -> None:
         at = self._now if arrival.live else self.event_time(intent.stamp)
         snapshot = self._snapshots[arrival.device.site]
-        if intent.purpose is Purpose.TILL:
-            decision = self._meal(arrival, key, intent, snapshot, at)
-        else:
-            decision = self._gate(arrival.device, intent, snapshot, at)
-        self._facts.charges.setdefault(key, None)
         card = snapshot.card(intent.credential)
+        if intent.purpose is Purpose.TILL:
+            decision = self._meal(arrival, key, intent, snapshot, card, at)
+        else:
+            decision = _gate(arrival.device, intent, snapshot, at)
+        journal.charges.setdefault(key.seq, None)
         stored = StoredRecord(
             record.hash, "intent", intent.purpose, intent.place, intent.credential, decision,
             card.card if card else None, card.person if card else None,
         )  # fmt: skip
-        self._store(arrival, key, record, intent, stored)
+        self._store(arrival, journal, key, record, intent, stored)
 
-    def _gate(self, device: LinkDevice, intent: Intent, snapshot: Snapshot, at: datetime) -> LiveDecision:
-        if intent.place not in device.places:
-            return LiveDecision(granted=False, reason=Reason.LANE_UNKNOWN, policy_version=snapshot.version)
-        tap = GateTap(intent.credential, LaneId(intent.place), intent.possibly_stale)
-        decision = decide(tap, snapshot, SiteState(), at)
-        return LiveDecision(decision.granted, decision.reason, decision.policy_version)
-
-    def _meal(self, arrival: Arrival, key: TapKey, intent: Intent, snapshot: Snapshot, at: datetime) -> LiveDecision:
+    def _meal(
+        self, arrival: Arrival, key: TapKey, intent: Intent, snapshot: Snapshot, card: CardItem | None, at: datetime
+    ) -> LiveDecision:
         if intent.place not in arrival.device.places:
             return LiveDecision(granted=False, reason=Reason.TILL_UNKNOWN, policy_version=snapshot.version)
-        card = snapshot.card(intent.credential)
         account = self._account_of(card)
         tap = MealTap(intent.credential, TillId(intent.place))
         verdict = authorise(tap, snapshot, {}, _view(account), at)
@@ -144,7 +142,13 @@ class Batch:
     # --- what became of it ---------------------------------------------------------------------------------
 
     def _later(
-        self, arrival: Arrival, key: TapKey, record: Record, later: Decided | Outcome, tap: StoredRecord
+        self,
+        arrival: Arrival,
+        journal: Journal,
+        key: TapKey,
+        record: Record,
+        later: Decided | Outcome,
+        tap: StoredRecord,
     ) -> None:
         if isinstance(later, Outcome) and tap.purpose == Purpose.TILL:
             self._settle(arrival, TapKey(key.device, key.epoch, later.tap_seq), later, tap)
@@ -152,12 +156,12 @@ class Batch:
         stored = StoredRecord(
             record.hash, kind, tap.purpose, tap.place, tap.credential, None, tap.card_id, tap.person_id
         )
-        self._store(arrival, key, record, later, stored)
+        self._store(arrival, journal, key, record, later, stored)
 
     def _settle(self, arrival: Arrival, tap_key: TapKey, outcome: Outcome, tap: StoredRecord) -> None:
         """Make the charge in force equal to what happened at the counter (P17): served amount, or nothing."""
         wanted = outcome.verdict.amount if outcome.outcome is OutcomeKind.SERVED else 0
-        charge = self._facts.charges.get(tap_key)
+        charge = self._facts.charge_of(tap_key)
         booked = charge.amount if charge is not None and charge.in_force else 0
         if wanted == booked:
             return
@@ -193,46 +197,57 @@ class Batch:
 
     # --- bookkeeping ---------------------------------------------------------------------------------------
 
-    def _store(self, arrival: Arrival, key: TapKey, record: Record, body: Body, stored: StoredRecord) -> None:
-        at = self.event_time(body.stamp)
-        self._facts.stored[key] = stored
-        self._facts.marks[key.device, key.epoch].above[key.seq] = Chained(record.hash, record.previous)
-        row = record_row(arrival, key, record, body, stored)
-        row["at"], row["received_at"] = at, self._now
-        self.writes.record.append(row)
-        late = self._now - at > LIVE_AGE
-        event = event_row(key, body, stored, at, late=late)
-        self.writes.events.setdefault(arrival.device.site, []).append(event)
-
-    def _answer(self, key: TapKey, status: RecordStatus) -> LiveDecision:
-        stored = self._facts.stored.get(key)
-        if status in {RecordStatus.STORED, RecordStatus.DUPLICATE} and stored is not None and stored.decision:
-            return stored.decision
-        return LiveDecision(granted=False, reason=Reason.SERVER_FAULT, policy_version=0)
+    def _store(
+        self, arrival: Arrival, journal: Journal, key: TapKey, record: Record, body: Body, stored: StoredRecord
+    ) -> None:
+        at, now, site = self.event_time(body.stamp), self._now, arrival.device.site
+        journal.stored[key.seq] = stored
+        journal.above[key.seq] = Chained(record.hash, record.previous)
+        self.writes.record.append(record_row(key, site, record, body, stored, live=arrival.live, at=at, now=now))
+        event = event_row(key, body, stored, at, late=now - at > LIVE_AGE)
+        events = self.writes.events.get(site)
+        if events is None:
+            events = self.writes.events[site] = []
+        events.append(event)
 
     def _repeat(self, key: TapKey) -> None:
         row = {"id": self._ids.uuid7(), "device_id": key.device, "epoch": key.epoch, "seq": key.seq}
         self.writes.record_arrival.append({**row, "arrived_at": self._now})
 
-    def _quarantine(self, device: LinkDevice, key: TapKey, record: Record, why: str) -> None:
-        mark = self._facts.marks[key.device, key.epoch]
-        mark.above.setdefault(key.seq, Chained(record.hash, record.previous))
-        row = quarantine_row(self._ids.uuid7(), device.site, key, record, why)
+    def _quarantine(self, arrival: Arrival, journal: Journal, key: TapKey, record: Record, why: str) -> None:
+        site = arrival.device.site
+        journal.above.setdefault(key.seq, Chained(record.hash, record.previous))
+        row = quarantine_row(self._ids.uuid7(), site, key, record, why)
         self.writes.quarantine.append({**row, "received_at": self._now})
-        self._find(device.site, "quarantined", key, {"why": why})
+        self._find(site, "quarantined", key, {"why": why})
 
     def _find(self, site: SiteId, kind: str, key: TapKey, detail: Mapping[str, object]) -> None:
         self.writes.finding.append(finding_row(self._ids.uuid7(), site, kind, key, detail, self._now))
 
-    def _advance(self, arrival: Arrival, from_seq: int) -> None:
+    def _advance(self, arrival: Arrival, journal: Journal) -> None:
         """Move the mark over what is now contiguous; a record that does not chain is found, and passed over."""
-        mark = self._facts.marks[arrival.device.id, arrival.epoch]
-        while (following := mark.above.pop(mark.acked_through + 1, None)) is not None:
-            mark.acked_through += 1
-            if following.previous != mark.head_hash:
-                key = TapKey(arrival.device.id, arrival.epoch, mark.acked_through)
+        from_seq, above = journal.acked_through, journal.above
+        while (following := above.pop(journal.acked_through + 1, None)) is not None:
+            journal.acked_through += 1
+            if following.previous != journal.head_hash:
+                key = TapKey(journal.device, journal.epoch, journal.acked_through)
                 self._find(arrival.device.site, "chain_break", key, {"after": from_seq})
-            mark.head_hash = following.hash
+            journal.head_hash = following.hash
+
+
+def _answer(stored: StoredRecord | None, status: RecordStatus) -> LiveDecision:
+    usable = status is RecordStatus.STORED or status is RecordStatus.DUPLICATE
+    if usable and stored is not None and stored.decision is not None:
+        return stored.decision
+    return LiveDecision(granted=False, reason=Reason.SERVER_FAULT, policy_version=0)
+
+
+def _gate(device: LinkDevice, intent: Intent, snapshot: Snapshot, at: datetime) -> LiveDecision:
+    if intent.place not in device.places:
+        return LiveDecision(granted=False, reason=Reason.LANE_UNKNOWN, policy_version=snapshot.version)
+    tap = GateTap(intent.credential, LaneId(intent.place), intent.possibly_stale)
+    decision = decide(tap, snapshot, SiteState(), at)
+    return LiveDecision(decision.granted, decision.reason, decision.policy_version)
 
 
 def _view(account: AccountRow | None) -> AccountView | None:

@@ -16,6 +16,7 @@ from cardcore.canteen.authorise import SPEND_ORDER, Leg
 from cardcore.ids import IdSource, SiteId, TapKey
 from cardcore.money import Fen
 from server.taps.arrivals import AccountRow, ChargeRow, Facts, PurseRow, Writes
+from server.taps.rows import ChargeInsert, TransferInsert
 
 DEBT_PURSE = "cash"
 """The purse that goes below its floor when an approved offline meal must post (P17)."""
@@ -48,7 +49,7 @@ class LedgerSheet:
 
     def charge(self, meal: Meal, account: AccountRow | None, legs: Sequence[Leg]) -> ChargeRow:
         """Book a charge taken from purses by `legs`; without an account it goes to the receivable."""
-        before = self._facts.charges.get(meal.key)
+        before = self._facts.charge_of(meal.key)
         revision = 0 if before is None else before.revision + 1
         charge_id = self._ids.uuid7()
         stall = self._ledger_account(meal.site, "stall", meal.stall)
@@ -102,10 +103,10 @@ class LedgerSheet:
         return purse.id, purse.balance
 
     def _ledger_account(self, site: SiteId, role: str, name: str) -> UUID:
-        key = (site, role, name)
-        found = self._facts.ledger_accounts.get(key)
+        accounts = self._facts.ledger_accounts[site]
+        found = accounts.get((role, name))
         if found is None:
-            found = self._facts.ledger_accounts[key] = self._ids.uuid7()
+            found = accounts[role, name] = self._ids.uuid7()
             self._writes.ledger_account.append({"id": found, "site_id": site, "role": role, "name": name})
         return found
 
@@ -119,47 +120,46 @@ class LedgerSheet:
         balances: tuple[int | None, int | None],
     ) -> None:
         self._writes.transfer.append(
-            {
-                "id": self._ids.uuid7(),
-                "site_id": meal.site,
-                "kind": kind,
-                "from_account": accounts[0],
-                "to_account": accounts[1],
-                "amount_fen": amount,
-                "from_balance_fen": balances[0],
-                "to_balance_fen": balances[1],
-                "charge_id": charge_id,
-                "business_day": meal.business_day,
-                "at": meal.at,
-                "posted_at": self._now,
-                "actor": f"till:{meal.till}",
-                "note": "",
-            }
+            TransferInsert(
+                self._ids.uuid7(),
+                meal.site,
+                kind,
+                *accounts,
+                amount,
+                *balances,
+                charge_id,
+                meal.business_day,
+                meal.at,
+                self._now,
+                f"till:{meal.till}",
+                "",
+            )
         )
 
     def _add(self, meal: Meal, row: ChargeRow, reverses: UUID | None) -> None:
-        self._facts.charges[meal.key] = row
+        device, epoch, seq = meal.key
+        self._facts.journals[device, epoch].charges[seq] = row
         self._writes.charge.append(
-            {
-                "id": row.id,
-                "site_id": meal.site,
-                "device_id": meal.key.device,
-                "epoch": meal.key.epoch,
-                "seq": meal.key.seq,
-                "revision": row.revision,
-                "reverses": reverses,
-                "account_id": row.account_id,
-                "person_id": row.person_id,
-                "till_id": row.till,
-                "stall_id": row.stall,
-                "meal_id": row.meal,
-                "business_day": row.business_day,
-                "amount_fen": row.amount,
-                "offline": meal.offline,
-                "flag": meal.flag,
-                "at": meal.at,
-                "posted_at": self._now,
-            }
+            ChargeInsert(
+                row.id,
+                meal.site,
+                device,
+                epoch,
+                seq,
+                row.revision,
+                reverses,
+                row.account_id,
+                row.person_id,
+                row.till,
+                row.stall,
+                row.meal,
+                row.business_day,
+                row.amount,
+                meal.offline,
+                meal.flag,
+                meal.at,
+                self._now,
+            )
         )
 
 

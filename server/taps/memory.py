@@ -4,35 +4,24 @@ Every transaction that touches a journal raises the journal's `writes`. A batch 
 `writes` still is what this process left it at: then nobody else stored, quarantined or charged anything of the journal,
 and memory was complete. If not, the transaction fails, memory is forgotten and the batch is taken from the tables
 anew; so it is after any other failure. Losing all of it costs queries, no truth.
+
+A batch works on the remembered journals themselves: that is why memory must be forgotten when it fails.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import TypeVar
 from uuid import UUID
 
-from cardcore.ids import DeviceId, SiteId, TapKey
-from server.taps.arrivals import ChargeRow, EpochMark, Facts, StoredRecord
+from cardcore.ids import SiteId
+from server.taps.arrivals import Journal, JournalKey
 
+Value = TypeVar("Value")
 MAX_JOURNALS = 4_096
 MAX_RECORDS = 1_000
 """Records remembered of one journal, the newest: outcomes follow their taps within moments."""
-
-Value = TypeVar("Value")
-JournalKey = tuple[DeviceId, int]
-
-
-@dataclass(slots=True)
-class Journal:
-    """One journal as this process left it."""
-
-    writes: int
-    mark: EpochMark
-    stored: dict[int, StoredRecord]
-    charges: dict[int, ChargeRow | None]
-    """Only of taps whose charges are known; None = none."""
 
 
 class Memory:
@@ -47,20 +36,16 @@ class Memory:
         """Return the journal as this process left it; whether that still holds shows when the batch is written."""
         return self._journals.get(key)
 
-    def keep(self, facts: Facts) -> None:
+    def keep(self, journals: Iterable[Journal]) -> None:
         """Remember what a committed batch left behind."""
-        for key, mark in facts.marks.items():
-            old = self._journals.pop(key, None)
-            current = old if old is not None and old.writes == facts.writes[key] else Journal(0, mark, {}, {})
-            current.writes = facts.writes[key] + 1
-            current.mark = mark
-            self._journals[key] = current
-        for tap, stored in facts.stored.items():
-            _put(self._journals[tap.device, tap.epoch].stored, tap, stored)
-        for tap, charge in facts.charges.items():
-            _put(self._journals[tap.device, tap.epoch].charges, tap, charge)
-        for (site, role, name), account in facts.ledger_accounts.items():
-            self._ledger_accounts[site][1][role, name] = account
+        for journal in journals:
+            journal.writes += 1
+            journal.remembered = True
+            _shorten(journal.stored)
+            _shorten(journal.charges)
+            key = (journal.device, journal.epoch)
+            self._journals[key] = journal
+            self._journals.move_to_end(key)
         while len(self._journals) > MAX_JOURNALS:
             self._journals.popitem(last=False)
 
@@ -70,7 +55,7 @@ class Memory:
         return accounts if version == policy_version else None
 
     def keep_ledger_accounts(self, site: SiteId, policy_version: int, accounts: dict[tuple[str, str], UUID]) -> None:
-        """Remember a site's ledger accounts."""
+        """Remember a site's ledger accounts; a batch adds those it makes."""
         self._ledger_accounts[site] = (policy_version, accounts)
 
     def forget(self) -> None:
@@ -79,8 +64,7 @@ class Memory:
         self._ledger_accounts.clear()
 
 
-def _put(kept: dict[int, Value], tap: TapKey, value: Value) -> None:
-    kept.pop(tap.seq, None)
-    kept[tap.seq] = value
-    if len(kept) > MAX_RECORDS:
+def _shorten(kept: dict[int, Value]) -> None:
+    """Drop what was put in first."""
+    while len(kept) > MAX_RECORDS:
         del kept[next(iter(kept))]

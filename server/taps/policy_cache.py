@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cardcore.access.snapshot import Snapshot, StateItem
 from cardcore.ids import SiteId
-from server.taps import repository
+from server.taps.store import TapStore
 
 
 class PolicyCache:
@@ -22,13 +22,13 @@ class PolicyCache:
         """Return the snapshot as it was last used, newest or not."""
         return self._snapshots.get(site) or Snapshot.empty()
 
-    def current(self, connection: repository.Connection, site: SiteId, version: int) -> Snapshot:
+    def current(self, store: TapStore, site: SiteId, version: int) -> Snapshot:
         """Return the snapshot at `version`, which this transaction read as the newest."""
         snapshot = self.known(site)
         if version < snapshot.version:  # an older database was restored under us
             snapshot = Snapshot.empty()
         if version != snapshot.version:
-            changes = repository.policy_changes(connection, site, snapshot.version)
+            changes = store.policy_changes(site, snapshot.version)
             snapshot = snapshot.with_changes(version, (StateItem(key, body) for key, body in changes))
             self._snapshots[site] = snapshot
         return snapshot

@@ -1,144 +1,218 @@
-"""The SQL of the tap path, for use inside a pipeline: locked reads of what a batch touches, one set-based write.
+"""The tap path's store in PostgreSQL: locked reads of what a batch touches, one set-based write.
 
-No ORM here (design decision 6). Rows travel as one JSON document a table, which costs a fraction of building arrays
-column by column; sums, order and locks are explicit; nothing asks the database for time or randomness.
+No ORM here (design decision 6). A batch is two round trips: what it locks and reads, what it writes and the commit.
+The hot tables' rows travel as arrays of composite types (`server.taps.row_bytes`) in one statement, rare ones as JSON;
+order and locks are explicit; nothing asks the database for time or randomness.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import date
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 import psycopg
+from psycopg.adapt import Buffer, Dumper
+from psycopg.pq import Format
 
 from cardcore.access.items import AccountState
 from cardcore.ids import DeviceId, SiteId, TapKey
+from server.taps import row_bytes
 from server.taps.arrivals import (
     AccountRow,
     Chained,
     ChargeRow,
     Facts,
     Head,
+    JournalKey,
     LiveDecision,
     PurseRow,
-    Row,
     StoredRecord,
     Writes,
 )
+from server.taps.rows import Row
+from server.taps.store import EVENT_TOPIC, JournalMovedError, StoreLostError, StoreRefusedError
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-JournalKey = tuple[DeviceId, int]
 MAX_ABOVE_MARK = 10_000
 """Records beyond a gap that are looked at; more only delay the mark."""
+ROW_TYPES = ("head_row", "record_row", "charge_row", "transfer_row", "purse_row", "meal_row", "outbox_row")
+"""The composite types of a batch's rows, in the order of `_WRITE`'s parameters."""
 
 _json = msgspec.json.Encoder()
 
 
-def lock_heads(connection: Connection, journals: Sequence[JournalKey]) -> dict[JournalKey, Head]:
-    """Lock the journals' rows in id order and read them."""
-    devices, epochs = [device for device, _ in journals], [epoch for _, epoch in journals]
-    rows = connection.execute(_LOCK_HEADS, (devices, epochs)).fetchall()
-    return {(DeviceId(row[0]), row[1]): Head(row[2], bytes(row[3]), row[4]) for row in rows}
+class _Rows(bytes):
+    """An array in PostgreSQL's binary form."""
 
 
-def policy_versions(connection: Connection, sites: Sequence[SiteId]) -> Callable[[], dict[SiteId, int]]:
-    """Ask for the sites' newest policy versions; the answer comes along with that of the next question."""
-    asked = connection.execute(_POLICY_VERSIONS, (list(sites),))
-    return lambda: {SiteId(row[0]): row[1] for row in asked.fetchall()}
+class _RowsDumper(Dumper):
+    """Sends `_Rows` as they are; the statement's cast tells PostgreSQL their type."""
+
+    format = Format.BINARY
+
+    def dump(self, obj: _Rows) -> Buffer:
+        return obj
 
 
-def read_journals(
-    connection: Connection, journals: Sequence[JournalKey], keys: Sequence[TapKey], taps: Sequence[TapKey]
-) -> tuple[dict[JournalKey, dict[int, Chained]], dict[TapKey, StoredRecord], dict[TapKey, ChargeRow]]:
-    """Read what memory does not hold, in one round trip: records beyond the marks, records by key, charges of taps."""
-    devices, epochs = [device for device, _ in journals], [epoch for _, epoch in journals]
-    beyond = connection.execute(_ABOVE_MARKS, (devices, epochs))
-    stored = connection.execute(_STORED, _columns(keys))
-    charges = connection.execute(_CHARGES, _columns(taps))
-    above: dict[JournalKey, dict[int, Chained]] = {}
-    for device, epoch, seq, digest, previous in beyond.fetchall():
-        above.setdefault((DeviceId(device), epoch), {})[seq] = Chained(bytes(digest), bytes(previous))
-    return (
-        above,
-        {TapKey(DeviceId(row[0]), row[1], row[2]): _stored(row) for row in stored.fetchall()},
-        {TapKey(DeviceId(row[0]), row[1], row[2]): _charge(row) for row in charges.fetchall()},
-    )
+class PostgresTaps:
+    """A connection to PostgreSQL as a `server.taps.store.TapStore`. Not thread-safe."""
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        """Take how to connect; that happens at the first transaction and again after a fault."""
+        self._connect = connect
+        self._open: Connection | None = None
+        self._oids: tuple[int, ...] = ()
+
+    @property
+    def _connection(self) -> Connection:
+        assert self._open is not None
+        return self._open
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Hold one transaction in one pipeline for the body; see `TapStore`."""
+        try:
+            connection = self._reopened()
+            with connection.pipeline(), connection.transaction():
+                yield
+        except psycopg.errors.DivisionByZero as error:
+            self.close()
+            raise JournalMovedError from error
+        except psycopg.OperationalError as error:
+            self.close()
+            raise StoreLostError(str(error)) from error
+        except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
+            self.close()
+            raise StoreRefusedError(str(error)) from error
+        except BaseException:
+            # What failed in a pipeline leaves the connection inside a failed transaction: a new one is surely clean.
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def _reopened(self) -> Connection:
+        if self._open is None or self._open.closed:
+            self._open = self._connect()
+            self._open.adapters.register_dumper(_Rows, _RowsDumper)
+            names = ", ".join(f"'{name}'::regtype::oid" for name in ROW_TYPES)
+            row = self._open.execute(f"select {names}").fetchone()
+            assert row is not None
+            self._oids = row
+        return self._open
+
+    # --- reads ----------------------------------------------------------------------------------------------
+
+    def lock_heads(self, journals: Sequence[JournalKey]) -> dict[JournalKey, Head]:
+        """Lock the journals' rows in id order and read them."""
+        devices, epochs = [device for device, _ in journals], [epoch for _, epoch in journals]
+        rows = self._connection.execute(_LOCK_HEADS, (devices, epochs)).fetchall()
+        return {(DeviceId(row[0]), row[1]): Head(row[2], bytes(row[3]), row[4]) for row in rows}
+
+    def policy_versions(self, sites: Sequence[SiteId]) -> Callable[[], dict[SiteId, int]]:
+        """Ask for the sites' newest policy versions; the answer comes along with that of the next question."""
+        asked = self._connection.execute(_POLICY_VERSIONS, (list(sites),))
+        return lambda: {SiteId(row[0]): row[1] for row in asked.fetchall()}
+
+    def policy_changes(self, site: SiteId, since: int) -> list[tuple[str, bytes]]:
+        """Read the items changed after a version, in order of version and key; an empty body removes."""
+        rows = self._connection.execute(_POLICY_CHANGES, (site, since)).fetchall()
+        return [(key, bytes(body)) for key, body in rows]
+
+    def read_journals(
+        self, journals: Sequence[JournalKey], keys: Sequence[TapKey], taps: Sequence[TapKey]
+    ) -> tuple[dict[JournalKey, dict[int, Chained]], dict[TapKey, StoredRecord], dict[TapKey, ChargeRow]]:
+        """Read, in one round trip, records beyond the marks, records by key, charges of taps."""
+        devices, epochs = [device for device, _ in journals], [epoch for _, epoch in journals]
+        beyond = self._connection.execute(_ABOVE_MARKS, (devices, epochs))
+        stored = self._connection.execute(_STORED, _columns(keys))
+        charges = self._connection.execute(_CHARGES, _columns(taps))
+        above: dict[JournalKey, dict[int, Chained]] = {}
+        for device, epoch, seq, digest, previous in beyond.fetchall():
+            above.setdefault((DeviceId(device), epoch), {})[seq] = Chained(bytes(digest), bytes(previous))
+        return (
+            above,
+            {TapKey(DeviceId(row[0]), row[1], row[2]): _stored(row) for row in stored.fetchall()},
+            {TapKey(DeviceId(row[0]), row[1], row[2]): _charge(row) for row in charges.fetchall()},
+        )
+
+    def lock_accounts(self, accounts: Sequence[UUID], days: Sequence[date]) -> dict[UUID, AccountRow]:
+        """Lock the accounts' purses in id order and read their states, and the meals they took on the given days."""
+        found: dict[UUID, AccountRow] = {}
+        purses = self._connection.execute(_LOCK_PURSES, (list(accounts),))
+        meals = self._connection.execute(_MEALS, (list(accounts), list(days))) if days else None
+        for account_id, person, state, name, purse, kind, balance, floor in purses.fetchall():
+            account = found.get(account_id)
+            if account is None:
+                account = found[account_id] = AccountRow(account_id, person, AccountState(state), name, {})
+            account.purses[kind] = PurseRow(purse, kind, balance, floor)
+        for account_id, day, meal, count in meals.fetchall() if meals is not None else ():
+            found[account_id].meals[day, meal] = count
+        return found
+
+    def ledger_accounts(self, site: SiteId) -> dict[tuple[str, str], UUID]:
+        """Read a site's accounts that take charges or stand for a missing purse, by role and name."""
+        rows = self._connection.execute(_LEDGER_ACCOUNTS, (site,)).fetchall()
+        return {(row[0], row[1]): row[2] for row in rows}
+
+    # --- the write ------------------------------------------------------------------------------------------
+
+    def write(self, facts: Facts, writes: Writes, events: Sequence[Row], now: datetime) -> None:
+        """Send everything a batch writes; the pipeline takes it along with the commit.
+
+        When somebody else wrote to a journal since memory was made, the transaction ends in JournalMovedError.
+        """
+        for statement, rows in (
+            (_INSERT_LEDGER_ACCOUNT, writes.ledger_account),
+            (_INSERT_ARRIVAL, writes.record_arrival),
+            (_INSERT_QUARANTINE, writes.quarantine),
+            (_INSERT_FINDING, writes.finding),
+        ):
+            if rows:
+                self._connection.execute(statement, (_json.encode(rows).decode(),))
+        purses = [
+            (purse.id, purse.balance)
+            for account in facts.accounts.values()
+            for purse in account.purses.values()
+            if purse.changed
+        ]
+        meals = [
+            (account.id, day, meal, count, fen)
+            for account in facts.accounts.values()
+            for (day, meal), (count, fen) in account.meal_changes.items()
+        ]
+        heads = [
+            (journal.device, journal.epoch, journal.writes, journal.acked_through, journal.head_hash)
+            for journal in facts.journals.values()
+        ]
+        outbox = [(row["id"], row["site_id"], EVENT_TOPIC, _json.encode(row["payload"]), now) for row in events]
+        tables: tuple[Sequence[Any], ...] = (
+            heads, writes.record, writes.charge, writes.transfer, purses, meals, outbox,
+        )  # fmt: skip
+        encoded = [
+            _Rows(row_bytes.array_of(oid, rows, encode))
+            for oid, rows, encode in zip(self._oids, tables, _ENCODERS, strict=True)
+        ]
+        self._connection.execute(_WRITE, (*encoded, len(heads)))
 
 
-def lock_accounts(connection: Connection, accounts: Sequence[UUID], days: Sequence[date]) -> dict[UUID, AccountRow]:
-    """Lock the accounts' purses in id order and read their states, and the meals they took on the given days."""
-    found: dict[UUID, AccountRow] = {}
-    purses = connection.execute(_LOCK_PURSES, (list(accounts),))
-    meals = connection.execute(_MEALS, (list(accounts), list(days))) if days else None
-    for row in purses.fetchall():
-        account = found.get(row[0])
-        if account is None:
-            account = found[row[0]] = AccountRow(row[0], row[1], AccountState(row[2]), row[3], {})
-        account.purses[row[5]] = PurseRow(row[4], row[5], row[6], row[7])
-    for account_id, day, meal, count in meals.fetchall() if meals is not None else ():
-        found[account_id].meals[day, meal] = count
-    return found
-
-
-def ledger_accounts(connection: Connection, site: SiteId) -> dict[tuple[str, str], UUID]:
-    """Read a site's accounts that take charges or stand for a missing purse, by role and name."""
-    rows = connection.execute(_LEDGER_ACCOUNTS, (site,)).fetchall()
-    return {(row[0], row[1]): row[2] for row in rows}
-
-
-def policy_changes(connection: Connection, site: SiteId, since: int) -> list[tuple[str, bytes]]:
-    """Read the items changed after a version, in order of version and key; an empty body removes."""
-    rows = connection.execute(
-        "select key, body from policy_item where site_id = %s and version > %s order by version, key", (site, since)
-    ).fetchall()
-    return [(key, bytes(body)) for key, body in rows]
-
-
-def write(connection: Connection, facts: Facts, writes: Writes, outbox: Sequence[Row]) -> None:
-    """Send everything a batch writes; the caller's pipeline takes it along with the commit.
-
-    The journals come first: when somebody else wrote to one since memory was made, psycopg.errors.DivisionByZero is
-    raised at the end of the pipeline and nothing was written.
-    """
-    purses = [
-        {"id": purse.id, "balance": purse.balance}
-        for account in facts.accounts.values()
-        for purse in account.purses.values()
-        if purse.changed
-    ]
-    meals = [
-        {"account_id": account.id, "business_day": day, "meal_id": meal, "count": count, "sum_fen": fen}
-        for account in facts.accounts.values()
-        for (day, meal), (count, fen) in account.meal_changes.items()
-    ]
-    heads = [
-        {
-            "device_id": device,
-            "epoch": epoch,
-            "writes": facts.writes[device, epoch],
-            "acked_through": mark.acked_through,
-            "head_hash": mark.head_hash.hex(),
-        }
-        for (device, epoch), mark in facts.marks.items()
-    ]
-    connection.execute(_UPDATE_HEADS, (_json.encode(heads).decode(), len(heads)))
-    for statement, rows in (
-        (_INSERT_LEDGER_ACCOUNT, writes.ledger_account),
-        (_INSERT_RECORD, writes.record),
-        (_INSERT_CHARGE, writes.charge),
-        (_INSERT_TRANSFER, writes.transfer),
-        (_UPDATE_PURSES, purses),
-        (_UPSERT_MEALS, meals),
-        (_INSERT_ARRIVAL, writes.record_arrival),
-        (_INSERT_QUARANTINE, writes.quarantine),
-        (_INSERT_FINDING, writes.finding),
-        (_INSERT_OUTBOX, outbox),
-    ):
-        if rows:
-            connection.execute(statement, (_json.encode(rows).decode(),))
+_ENCODERS: tuple[Callable[[Any], bytes], ...] = (
+    row_bytes.head_bytes,
+    row_bytes.record_bytes,
+    row_bytes.charge_bytes,
+    row_bytes.transfer_bytes,
+    row_bytes.purse_bytes,
+    row_bytes.meal_bytes,
+    row_bytes.outbox_bytes,
+)
 
 
 def _columns(keys: Sequence[TapKey]) -> tuple[list[UUID], list[int], list[int]]:
@@ -212,53 +286,6 @@ _INSERT_LEDGER_ACCOUNT = """
     insert into ledger_account (id, site_id, role, name)
     select id, site_id, role, name from json_to_recordset(%s) r(id uuid, site_id uuid, role text, name text)
 """
-_INSERT_RECORD = """
-    insert into record (device_id, epoch, seq, site_id, kind, tap_seq, purpose, place, credential, card_id, person_id,
-        granted, reason, live, offline, outcome, amount_fen, balance_fen, meal_id, policy_version, at, received_at,
-        hash, previous, mac, body)
-    select device_id, epoch, seq, site_id, kind, tap_seq, purpose, place, credential, card_id, person_id,
-        granted, reason, live, offline, outcome, amount_fen, balance_fen, meal_id, policy_version, at, received_at,
-        decode(hash, 'hex'), decode(previous, 'hex'), decode(mac, 'hex'), convert_to(body, 'UTF8')
-    from json_to_recordset(%s) r(device_id uuid, epoch bigint, seq bigint, site_id uuid, kind text, tap_seq bigint,
-        purpose text, place text, credential text, card_id uuid, person_id uuid, granted boolean, reason text,
-        live boolean, offline boolean, outcome text, amount_fen bigint, balance_fen bigint, meal_id text,
-        policy_version bigint, at timestamptz, received_at timestamptz, hash text, previous text, mac text, body text)
-"""
-_INSERT_CHARGE = """
-    insert into charge (id, site_id, device_id, epoch, seq, revision, reverses, account_id, person_id, till_id,
-        stall_id, meal_id, business_day, amount_fen, offline, flag, at, posted_at)
-    select * from json_to_recordset(%s) r(id uuid, site_id uuid, device_id uuid, epoch bigint, seq bigint,
-        revision smallint, reverses uuid, account_id uuid, person_id uuid, till_id text, stall_id text, meal_id text,
-        business_day date, amount_fen bigint, offline boolean, flag text, at timestamptz, posted_at timestamptz)
-"""
-_INSERT_TRANSFER = """
-    insert into transfer (id, site_id, kind, from_account, to_account, amount_fen, from_balance_fen, to_balance_fen,
-        charge_id, business_day, at, posted_at, actor, note)
-    select * from json_to_recordset(%s) r(id uuid, site_id uuid, kind text, from_account uuid, to_account uuid,
-        amount_fen bigint, from_balance_fen bigint, to_balance_fen bigint, charge_id uuid, business_day date,
-        at timestamptz, posted_at timestamptz, actor text, note text)
-"""
-_UPDATE_PURSES = """
-    update purse set balance_fen = r.balance
-    from json_to_recordset(%s) r(id uuid, balance bigint) where purse.id = r.id
-"""
-_UPSERT_MEALS = """
-    insert into meal_count (account_id, business_day, meal_id, count, sum_fen)
-    select * from json_to_recordset(%s) r(account_id uuid, business_day date, meal_id text, count integer,
-        sum_fen bigint)
-    on conflict (account_id, business_day, meal_id)
-    do update set count = meal_count.count + excluded.count, sum_fen = meal_count.sum_fen + excluded.sum_fen
-"""
-# Divides by zero, and so undoes the transaction, unless every journal still is as the batch took it to be.
-_UPDATE_HEADS = """
-    with moved as (
-        update device_epoch e
-        set acked_through = r.acked_through, head_hash = decode(r.head_hash, 'hex'), writes = e.writes + 1
-        from json_to_recordset(%s) r(device_id uuid, epoch bigint, writes bigint, acked_through bigint, head_hash text)
-        where e.device_id = r.device_id and e.epoch = r.epoch and e.writes = r.writes
-        returning 1
-    ) select 1 / (count(*) = %s)::integer from moved
-"""
 _INSERT_ARRIVAL = """
     insert into record_arrival (id, device_id, epoch, seq, arrived_at)
     select * from json_to_recordset(%s) r(id uuid, device_id uuid, epoch bigint, seq bigint, arrived_at timestamptz)
@@ -276,7 +303,45 @@ _INSERT_FINDING = """
     select * from json_to_recordset(%s) r(id uuid, site_id uuid, kind text, subject text, detail jsonb,
         opened_at timestamptz)
 """
-_INSERT_OUTBOX = """
-    insert into outbox (id, site_id, topic, payload, created_at)
-    select * from json_to_recordset(%s) r(id uuid, site_id uuid, topic text, payload json, created_at timestamptz)
+_POLICY_CHANGES = "select key, body from policy_item where site_id = %s and version > %s order by version, key"
+# One statement: its parts see the same moment and nothing of one another, which they need not. It divides by zero, and
+# so undoes the transaction, unless every journal still is as the batch took it to be.
+_WRITE = """
+    with moved as (
+        update device_epoch e
+        set acked_through = r.acked_through, head_hash = r.head_hash, writes = e.writes + 1
+        from unnest(%b::head_row[]) r
+        where e.device_id = r.device_id and e.epoch = r.epoch and e.writes = r.writes
+        returning 1
+    ), records as (
+        insert into record (device_id, epoch, seq, site_id, kind, tap_seq, purpose, place, credential, card_id,
+            person_id, granted, reason, live, offline, outcome, amount_fen, balance_fen, meal_id, policy_version, at,
+            received_at, hash, previous, mac, body)
+        select device_id, epoch, seq, site_id, kind, tap_seq, purpose, place, credential, card_id,
+            person_id, granted, reason, live, offline, outcome, amount_fen, balance_fen, meal_id, policy_version, at,
+            received_at, hash, previous, mac, body
+        from unnest(%b::record_row[])
+    ), charges as (
+        insert into charge (id, site_id, device_id, epoch, seq, revision, reverses, account_id, person_id, till_id,
+            stall_id, meal_id, business_day, amount_fen, offline, flag, at, posted_at)
+        select id, site_id, device_id, epoch, seq, revision, reverses, account_id, person_id, till_id,
+            stall_id, meal_id, business_day, amount_fen, offline, flag, at, posted_at
+        from unnest(%b::charge_row[])
+    ), transfers as (
+        insert into transfer (id, site_id, kind, from_account, to_account, amount_fen, from_balance_fen,
+            to_balance_fen, charge_id, business_day, at, posted_at, actor, note)
+        select id, site_id, kind, from_account, to_account, amount_fen, from_balance_fen,
+            to_balance_fen, charge_id, business_day, at, posted_at, actor, note
+        from unnest(%b::transfer_row[])
+    ), purses as (
+        update purse set balance_fen = r.balance_fen from unnest(%b::purse_row[]) r where purse.id = r.id
+    ), meals as (
+        insert into meal_count (account_id, business_day, meal_id, count, sum_fen)
+        select account_id, business_day, meal_id, count, sum_fen from unnest(%b::meal_row[])
+        on conflict (account_id, business_day, meal_id)
+        do update set count = meal_count.count + excluded.count, sum_fen = meal_count.sum_fen + excluded.sum_fen
+    ), events as (
+        insert into outbox (id, site_id, topic, payload, created_at)
+        select id, site_id, topic, payload, created_at from unnest(%b::outbox_row[])
+    ) select 1 / (count(*) = %s)::integer from moved
 """

@@ -1,63 +1,137 @@
-"""Turns what a batch knows into the rows of its tables and the events that pages hear. No rules here."""
+"""The rows a batch writes and the events that pages hear. No rules here.
+
+The rows of the hot tables are named tuples whose fields are the columns, in the order of the database's types
+`record_row`, `charge_row` and `transfer_row`; rows that are rare are maps.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from cardcore.ids import SiteId, TapKey
 from cardcore.journal import Body, Decided, DeviceEvent, Intent, Outcome, Record
-from server.taps.arrivals import Arrival, Row, StoredRecord
+
+if TYPE_CHECKING:
+    from server.taps.arrivals import StoredRecord
+
+Row = dict[str, object]
 
 
-def record_row(arrival: Arrival, key: TapKey, record: Record, body: Body, stored: StoredRecord) -> Row:
-    """Return the row of `record`, all but its times."""
-    decision = stored.decision
-    row: Row = {
-        "device_id": key.device,
-        "epoch": key.epoch,
-        "seq": key.seq,
-        "site_id": arrival.device.site,
-        "kind": stored.kind,
-        "tap_seq": None,
-        "purpose": stored.purpose or None,
-        "place": stored.place,
-        "credential": stored.credential or None,
-        "card_id": stored.card_id,
-        "person_id": stored.person_id,
-        "granted": decision.granted if decision else None,
-        "reason": decision.reason if decision else None,
-        "live": arrival.live,
-        "offline": None,
-        "outcome": None,
-        "amount_fen": decision.amount if decision else 0,
-        "balance_fen": decision.balance_after if decision else None,
-        "meal_id": decision.meal if decision else "",
-        "policy_version": decision.policy_version if decision else 0,
-        "hash": record.hash.hex(),
-        "previous": record.previous.hex(),
-        "mac": record.mac.hex(),
-        "body": record.body.decode(),
-    }
+class RecordInsert(NamedTuple):
+    """A row of `record`."""
+
+    device_id: UUID
+    epoch: int
+    seq: int
+    site_id: UUID
+    kind: str
+    tap_seq: int | None
+    purpose: str | None
+    place: str
+    credential: str | None
+    card_id: UUID | None
+    person_id: UUID | None
+    granted: bool | None
+    reason: str | None
+    live: bool
+    offline: bool | None
+    outcome: str | None
+    amount_fen: int
+    balance_fen: int | None
+    meal_id: str
+    policy_version: int
+    at: datetime
+    received_at: datetime
+    hash: bytes
+    previous: bytes
+    mac: bytes
+    body: bytes
+
+
+class ChargeInsert(NamedTuple):
+    """A row of `charge`."""
+
+    id: UUID
+    site_id: UUID
+    device_id: UUID
+    epoch: int
+    seq: int
+    revision: int
+    reverses: UUID | None
+    account_id: UUID | None
+    person_id: UUID | None
+    till_id: str
+    stall_id: str
+    meal_id: str
+    business_day: date
+    amount_fen: int
+    offline: bool
+    flag: str
+    at: datetime
+    posted_at: datetime
+
+
+class TransferInsert(NamedTuple):
+    """A row of `transfer`."""
+
+    id: UUID
+    site_id: UUID
+    kind: str
+    from_account: UUID
+    to_account: UUID
+    amount_fen: int
+    from_balance_fen: int | None
+    to_balance_fen: int | None
+    charge_id: UUID | None
+    business_day: date
+    at: datetime
+    posted_at: datetime
+    actor: str
+    note: str
+
+
+def record_row(
+    key: TapKey,
+    site: SiteId,
+    record: Record,
+    body: Body,
+    stored: StoredRecord,
+    *,
+    live: bool,
+    at: datetime,
+    now: datetime,
+) -> RecordInsert:
+    """Return the row of `record`, which happened `at` and was received `now`."""
+    device, epoch, seq = key
+    kind, purpose, place, credential = stored.kind, stored.purpose or None, stored.place, stored.credential or None
     match body:
         case Outcome() | Decided():
             verdict = body.verdict
-            row |= {
-                "tap_seq": body.tap_seq,
-                "granted": verdict.granted,
-                "reason": verdict.reason,
-                "offline": verdict.offline,
-                "outcome": body.outcome if isinstance(body, Outcome) else None,
-                "amount_fen": verdict.amount,
-                "meal_id": verdict.meal,
-                "policy_version": verdict.policy_version,
-            }
+            return RecordInsert(
+                device, epoch, seq, site, kind, body.tap_seq, purpose, place, credential,
+                stored.card_id, stored.person_id, verdict.granted, verdict.reason, live, verdict.offline,
+                body.outcome if kind == "outcome" else None,  # type: ignore[union-attr]
+                verdict.amount, None, verdict.meal, verdict.policy_version,
+                at, now, record.hash, record.previous, record.mac, record.body,
+            )  # fmt: skip
         case DeviceEvent():
-            row |= {"reason": body.event}
+            return RecordInsert(
+                device, epoch, seq, site, kind, None, purpose, place, credential,
+                stored.card_id, stored.person_id, None, body.event, live, None, None, 0, None, "", 0,
+                at, now, record.hash, record.previous, record.mac, record.body,
+            )  # fmt: skip
         case Intent():
-            pass
-    return row
+            decision = stored.decision
+            assert decision is not None
+            return RecordInsert(
+                device, epoch, seq, site, kind, None, purpose, place, credential,
+                stored.card_id, stored.person_id, decision.granted, decision.reason, live, None, None,
+                decision.amount, decision.balance_after, decision.meal, decision.policy_version,
+                at, now, record.hash, record.previous, record.mac, record.body,
+            )  # fmt: skip
 
 
 def event_row(key: TapKey, body: Body, stored: StoredRecord, at: datetime, *, late: bool) -> Row:

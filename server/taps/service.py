@@ -1,97 +1,85 @@
 """One batch of arrivals, one transaction, one retry unit (P20); a poisoned record never blocks its neighbours (F8).
 
-Owned by the batcher's one thread, with a connection of its own. Ids are drawn inside the call and a repeat of the call
+Owned by the batcher's one thread, with a store of its own. Ids are drawn inside the call and a repeat of the call
 draws new ones, which is safe: what makes a repeat harmless is the tap key, not the row ids.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import psycopg
 import structlog
 
 from cardcore.reasons import Reason
 from cardcore.wire.messages import RecordStatus
 from server.database import MAX_ATTEMPTS
 from server.system import System
-from server.taps import repository
-from server.taps.arrivals import Arrival, LiveDecision, Receipt, Row, Writes
+from server.taps.arrivals import Arrival, LiveDecision, Receipt, Writes
 from server.taps.batch import Batch
 from server.taps.checks import Checked, check
 from server.taps.facts import gather
 from server.taps.memory import Memory
 from server.taps.policy_cache import PolicyCache
+from server.taps.rows import Row
+from server.taps.store import JournalMovedError, StoreLostError, StoreRefusedError, TapStore
 
 log = structlog.get_logger()
 
-Connect = Callable[[], repository.Connection]
-EVENT_TOPIC = "taps"
-
 
 class TapService:
-    """Stores, decides and charges arrivals. Not thread-safe: one thread, one connection."""
+    """Stores, decides and charges arrivals. Not thread-safe: one thread, one store."""
 
-    def __init__(self, connect: Connect, system: System) -> None:
-        """Take how to open a connection; it is opened at the first batch and again after it was lost."""
-        self._connect = connect
+    def __init__(self, store: TapStore, system: System) -> None:
+        """Take the store; it connects at the first batch and again after it was lost."""
+        self._store = store
         self._system = system
-        self._connection: repository.Connection | None = None
         self._policy = PolicyCache()
         self._memory = Memory()
 
     def process(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         """Process a batch and commit; returns a receipt for each arrival, in order.
 
-        Raises psycopg.OperationalError when the database cannot be reached: nothing was acknowledged then.
+        Raises StoreLostError when the database cannot be reached: nothing was acknowledged then.
         """
         checked = [check(arrival) for arrival in arrivals]
         try:
             return self._retried(arrivals, checked)
-        except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
+        except StoreRefusedError as error:
             log.exception("batch_refused_by_database", error=str(error)[:500], arrivals=len(arrivals))
             return self._one_by_one(arrivals, checked)
 
     def close(self) -> None:
-        """Close the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Close the store."""
+        self._store.close()
 
     def _retried(self, arrivals: Sequence[Arrival], checked: Sequence[tuple[Checked, ...]]) -> list[Receipt]:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 return self._transaction(arrivals, checked)
-            except (psycopg.OperationalError, psycopg.errors.DivisionByZero):
+            except (StoreLostError, JournalMovedError):
                 if attempt == MAX_ATTEMPTS:
                     raise
         msg = "unreachable: the last attempt returns or raises"
         raise AssertionError(msg)
 
     def _transaction(self, arrivals: Sequence[Arrival], checked: Sequence[tuple[Checked, ...]]) -> list[Receipt]:
-        if self._connection is None or self._connection.closed:
-            self._connection = self._connect()
-        connection = self._connection
         frames = tuple(zip(arrivals, checked, strict=True))
+        now = self._system.clock.now()
         try:
-            with connection.pipeline(), connection.transaction():
-                now = self._system.clock.now()
-                facts, snapshots = gather(connection, frames, self._memory, self._policy, now)
+            with self._store.transaction():
+                facts, snapshots = gather(self._store, frames, self._memory, self._policy, now)
                 batch = Batch(facts, snapshots, self._system.ids, now)
                 receipts = [batch.take(arrival, records) for arrival, records in frames]
-                repository.write(connection, facts, batch.writes, self._outbox(batch.writes))
+                self._store.write(facts, batch.writes, self._events(batch.writes), now)
         except BaseException:
-            # What failed in a pipeline leaves the connection inside a failed transaction: a new one is surely clean.
             self._memory.forget()
-            self.close()
             raise
-        self._memory.keep(facts)
+        self._memory.keep(facts.journals.values())
         return receipts
 
-    def _outbox(self, writes: Writes) -> list[Row]:
-        now, ids = self._system.clock.now(), self._system.ids
+    def _events(self, writes: Writes) -> list[Row]:
         return [
-            {"id": ids.uuid7(), "site_id": site, "topic": EVENT_TOPIC, "payload": {"events": events}, "created_at": now}
+            {"id": self._system.ids.uuid7(), "site_id": site, "payload": {"events": events}}
             for site, events in writes.events.items()
         ]
 
@@ -108,7 +96,7 @@ class TapService:
         single = Arrival(arrival.device, arrival.epoch, (one.record,), arrival.live)
         try:
             return self._retried([single], [(one,)])[0]
-        except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
+        except StoreRefusedError as error:
             log.exception("record_refused_by_database", seq=one.record.seq, error=str(error)[:500])
             return self._set_aside(single, one)
 

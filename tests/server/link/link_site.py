@@ -31,6 +31,7 @@ from server.seed.service import SeededHolder, seed_reference_site
 from server.system import System
 from server.taps.arrivals import Arrival, Receipt
 from server.taps.batcher import Batcher
+from server.taps.repository import PostgresTaps
 from server.taps.service import TapService
 
 PATIENCE_SECONDS = 30
@@ -121,7 +122,7 @@ class LinkServer:
         self.site = site
         self.run = Executor("service", 4)
         self._run_batch = Executor("taps", 1)
-        self.taps = TapService(lambda: connect_app(site.database.url), site.system)
+        self.taps = TapService(PostgresTaps(lambda: connect_app(site.database.url)), site.system)
         self.batcher = Batcher(watch(self.taps), self._run_batch, Metrics())
         self.devices = Register(site.database, site.system, site.secrets)
         self.policy = PolicySource(site.database)

@@ -12,6 +12,7 @@ from server.seed.card_list import SeedCard
 from server.seed.service import SeededSite, seed_reference_site
 from server.system import System
 from server.taps.arrivals import LinkDevice
+from server.taps.repository import PostgresTaps
 from server.taps.service import TapService
 from tests.server.taps.small_site import CountedIds, Holder, Journal, SetClock, SmallSite
 
@@ -48,7 +49,7 @@ class Lunch:
                 "insert into device_epoch (device_id, epoch, head_hash, opened_at) values (%s, %s, %s, %s)",
                 (device.id, EPOCH, GENESIS, self.clock.now()),
             )
-        self.taps = TapService(lambda: connect_app(database.url), self.system)
+        self.taps = TapService(PostgresTaps(lambda: connect_app(database.url)), self.system)
 
     def tap(self, index: int, place: str, *, live: bool = True) -> Record:
         """Hold card `index` to a reader; live taps are decided by the server."""

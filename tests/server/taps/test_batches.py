@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cardcore.journal import OutcomeKind
 from server.database import connect_app
 from server.taps.arrivals import Arrival, Receipt
+from server.taps.repository import PostgresTaps
 from server.taps.service import TapService
 from tests.server.taps.small_site import LUNCH_FEN, Journal, SmallSite, make_site
 
@@ -60,7 +61,7 @@ def run(url: str, name: str, script: Sequence[tuple[str, int, int]], sizes: Sequ
     """Process a script in batches of the given sizes and return everything that must not depend on them."""
     small = make_site(url, holders=3, cash_fen=3000, subsidy_fen=700, name=name)
     arrivals = iter(write(small, script))
-    service = TapService(lambda: connect_app(url), small.system)
+    service = TapService(PostgresTaps(lambda: connect_app(url)), small.system)
     receipts: list[Receipt] = []
     for size in itertools.cycle(sizes):
         batch = list(itertools.islice(arrivals, size))

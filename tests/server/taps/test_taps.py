@@ -15,6 +15,7 @@ from cardcore.journal import OutcomeKind
 from cardcore.reasons import Reason
 from cardcore.wire.messages import RecordStatus
 from server.database import connect_app
+from server.taps.repository import PostgresTaps
 from server.taps.service import TapService
 from tests.server.taps.small_site import LUNCH_FEN, Holder, Journal, SmallSite, card, make_site
 
@@ -26,7 +27,7 @@ def small(postgres_url: str) -> SmallSite:
 
 @pytest.fixture
 def service(small: SmallSite) -> Iterator[TapService]:
-    service = TapService(lambda: connect_app(small.url), small.system)
+    service = TapService(PostgresTaps(lambda: connect_app(small.url)), small.system)
     yield service
     service.close()
 
@@ -92,7 +93,7 @@ def test_money_runs_out_inside_one_batch_as_it_would_one_by_one(small: SmallSite
 
 def test_the_subsidy_is_spent_first_and_a_meal_may_be_split(postgres_url: str) -> None:
     small = make_site(postgres_url, cash_fen=1000, subsidy_fen=500)
-    service = TapService(lambda: connect_app(small.url), small.system)
+    service = TapService(PostgresTaps(lambda: connect_app(small.url)), small.system)
     journal = Journal(small)
     service.process([journal.live(journal.meal(small.holders[0]))])
     service.close()
@@ -268,7 +269,7 @@ def test_ledger_rows_cannot_be_changed_by_anybody(small: SmallSite, service: Tap
 
 
 def test_two_servers_that_take_turns_with_one_journal_miss_nothing(small: SmallSite, service: TapService) -> None:
-    other = TapService(lambda: connect_app(small.url), small.system)
+    other = TapService(PostgresTaps(lambda: connect_app(small.url)), small.system)
     journal, holder = Journal(small), small.holders[0]
     turns = [service, other, other, service, other, service]
     for mine in turns:
