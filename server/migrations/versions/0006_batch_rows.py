@@ -6,8 +6,8 @@ from alembic import op
 
 from server.migrations.versions import run_file
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -16,7 +16,7 @@ _TYPES = ("record_row", "charge_row", "transfer_row", "purse_row", "meal_row", "
 
 def upgrade() -> None:
     """Create the types."""
-    run_file("0005_batch_rows.sql")
+    run_file("0006_batch_rows.sql")
 
 
 def downgrade() -> None:
