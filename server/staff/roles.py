@@ -43,6 +43,18 @@ class Permission(StrEnum):
     DEVICES_READ = "devices_read"
     DEVICES_WRITE = "devices_write"
     STAFF_WRITE = "staff_write"
+    BOOKS_READ = "books_read"
+    """Reports, trial balance, closes, findings and exports."""
+    BOOKS_CLOSE = "books_close"
+    BOOKS_SIGN = "books_sign"
+    """To sign what another person closed or drew up."""
+    BOOKS_REOPEN = "books_reopen"
+    """To ask for it; another person approves (`server.approvals`)."""
+    BOOKS_REOPEN_APPROVE = "books_reopen_approve"
+    STALLS_WRITE = "stalls_write"
+    """Contracts and purchases of stalls."""
+    SETTLE = "settle"
+    """To draw up a stall's settlement sheet, and to mark one paid that another person drew up."""
     AUDIT_READ = "audit_read"
 
 
@@ -77,10 +89,43 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             }
         ),
         Role.CASHIER: frozenset({_P.PEOPLE_READ, _P.CARDS_READ, _P.CARDS_REPORT_LOST, _P.CHARGES_READ, _P.TOP_UP}),
-        Role.CANTEEN_MANAGER: frozenset({_P.OVERVIEW_READ, _P.LIVE_READ, _P.CHARGES_READ, _P.PRICES_WRITE}),
-        Role.FINANCE: frozenset({_P.OVERVIEW_READ, _P.PEOPLE_READ, _P.CHARGES_READ, _P.SUBSIDY_CREDIT}),
+        Role.CANTEEN_MANAGER: frozenset(
+            {
+                _P.OVERVIEW_READ,
+                _P.LIVE_READ,
+                _P.CHARGES_READ,
+                _P.PRICES_WRITE,
+                _P.BOOKS_READ,
+                _P.STALLS_WRITE,
+            }
+        ),
+        Role.FINANCE: frozenset(
+            {
+                _P.OVERVIEW_READ,
+                _P.PEOPLE_READ,
+                _P.CHARGES_READ,
+                _P.SUBSIDY_CREDIT,
+                _P.BOOKS_READ,
+                _P.BOOKS_CLOSE,
+                _P.BOOKS_SIGN,
+                _P.BOOKS_REOPEN,
+                _P.BOOKS_REOPEN_APPROVE,
+                _P.STALLS_WRITE,
+                _P.SETTLE,
+            }
+        ),
         Role.AUDITOR: frozenset(
-            {_P.OVERVIEW_READ, _P.PEOPLE_READ, _P.CARDS_READ, _P.CHARGES_READ, _P.DEVICES_READ, _P.AUDIT_READ}
+            {
+                _P.OVERVIEW_READ,
+                _P.PEOPLE_READ,
+                _P.CARDS_READ,
+                _P.CHARGES_READ,
+                _P.DEVICES_READ,
+                _P.AUDIT_READ,
+                _P.BOOKS_READ,
+                _P.BOOKS_SIGN,
+                _P.BOOKS_REOPEN_APPROVE,
+            }
         ),
         Role.SYSTEM_ADMIN: frozenset(
             {_P.OVERVIEW_READ, _P.LIVE_READ, _P.DEVICES_READ, _P.DEVICES_WRITE, _P.ACCESS_WRITE, _P.STAFF_WRITE}
