@@ -6,6 +6,9 @@ from types import MappingProxyType
 
 from server.approvals.models import Operations
 from server.cards.approved import UNBLOCK
+from server.corrections.approved import ADJUSTMENT, PAPER, REFUND
 
-OPERATIONS: Operations = MappingProxyType({operation.name: operation for operation in (UNBLOCK,)})
+OPERATIONS: Operations = MappingProxyType(
+    {operation.name: operation for operation in (UNBLOCK, REFUND, ADJUSTMENT, PAPER)}
+)
 """What `server.approvals.service` is given wherever the product decides a request."""

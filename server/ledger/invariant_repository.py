@@ -40,6 +40,11 @@ def unbooked_charges(session: Connection, site_id: UUID) -> Found:
     return _run(session, _UNBOOKED_CHARGES, site_id)
 
 
+def excessive_refunds(session: Connection, site_id: UUID) -> Found:
+    """Find transfers of which more was given back than they moved, and refunds that are not those of their charge."""
+    return _run(session, _EXCESSIVE_REFUNDS, site_id)
+
+
 def outcomes_without_their_charge(session: Connection, site_id: UUID) -> Found:
     """Find till outcomes whose charge in force is not what was served."""
     return _run(session, _OUTCOMES, site_id)
@@ -96,16 +101,35 @@ _BROKEN_REVISIONS = text("""
                                                       or amount_fen is distinct from amount_before_fen))
     order by subject, revision limit :limit
 """)
+# A reversal gives back what refunds by hand had not given back before it.
 _UNBOOKED_CHARGES = text("""
     select c.id as subject, c.revision, c.amount_fen, cast(coalesce(sum(t.amount_fen), 0) as bigint) as booked_fen
     from charge c left join transfer t on t.charge_id = c.id
         and t.kind = case when c.revision % 2 = 1 then 'reversal' else 'charge' end
+        or t.charge_id = c.reverses and t.kind = 'refund' and t.posted_at <= c.posted_at
     where c.site_id = :site_id group by c.id
     having c.amount_fen <> coalesce(sum(t.amount_fen), 0)
     union all
     select t.id, null, 0, t.amount_fen from transfer t
     where t.site_id = :site_id and t.kind in ('charge', 'reversal')
         and not exists (select from charge c where c.id = t.charge_id)
+    order by 1 limit :limit
+""")
+_EXCESSIVE_REFUNDS = text("""
+    select t.id as subject, t.amount_fen, cast(sum(r.amount_fen) as bigint) as refunded_fen
+    from transfer t join transfer r on r.corrects = t.id and r.kind in ('refund', 'topup_reversal', 'subsidy_reversal')
+    where t.site_id = :site_id group by t.id having sum(r.amount_fen) > t.amount_fen
+    union all
+    select r.id, r.amount_fen, 0 from transfer r left join transfer t on t.id = r.corrects
+    where r.site_id = :site_id and r.kind = 'refund'
+        and (t.charge_id = r.charge_id and t.from_account = r.to_account and t.to_account = r.from_account
+             and t.kind not in ('refund', 'reversal')) is not true
+    union all
+    select c.id, c.amount_fen, cast(sum(t.amount_fen) as bigint)
+    from charge c left join charge v on v.reverses = c.id
+    join transfer t on t.charge_id = c.id and t.kind = 'refund' or t.charge_id = v.id and t.kind = 'reversal'
+    join ledger_account l on l.id = t.from_account and l.unit = 'fen'
+    where c.site_id = :site_id group by c.id having sum(t.amount_fen) > c.amount_fen
     order by 1 limit :limit
 """)
 _IN_FORCE = """
@@ -129,7 +153,7 @@ _WITHOUT_OUTCOME = text(f"""
     with newest as ({_IN_FORCE})
     select n.device_id || '/' || n.epoch || '/' || n.seq as subject, n.amount_fen as charged_fen
     from newest n
-    where n.revision % 2 = 0 and not exists (
+    where n.revision % 2 = 0 and n.epoch <> 0 and not exists (  -- epoch 0: entered from paper, by two people
         select from record r where r.device_id = n.device_id and r.epoch = n.epoch and r.kind = 'outcome'
             and r.tap_seq = n.seq)
     order by 1 limit :limit

@@ -61,6 +61,11 @@ def inv_i07_no_gaps(session: Session, site_id: SiteId) -> list[Violation]:
     return missing + _violations("i07", repository.broken_chains(session, site_id))
 
 
+def inv_i13_refunds_within_the_charge(session: Session, site_id: SiteId) -> list[Violation]:
+    """I13: what was given back of a transfer, and of a charge, by hand or by itself, is never more than it was."""
+    return _violations("i13", repository.excessive_refunds(session, site_id))
+
+
 def all_invariants(session: Session, site_id: SiteId, *, drained: bool = False) -> dict[str, list[Violation]]:
     """Run all of them; for the doctor and the demo."""
     return {
@@ -69,6 +74,7 @@ def all_invariants(session: Session, site_id: SiteId, *, drained: bool = False) 
         "i03_one_charge_per_tap": inv_i03_one_charge_per_tap(session, site_id),
         "i04_meals_and_charges_agree": inv_i04_meals_and_charges_agree(session, site_id, drained=drained),
         "i07_no_gaps": inv_i07_no_gaps(session, site_id),
+        "i13_refunds_within_the_charge": inv_i13_refunds_within_the_charge(session, site_id),
     }
 
 

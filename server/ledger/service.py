@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, datetime, time
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -186,10 +186,15 @@ def ensure_ledger_account(session: WriteSession, system: System, site_id: SiteId
 
 def business_day(session: ReadSession | WriteSession, system: System, site_id: SiteId) -> date:
     """Return the site's business day now."""
+    return business_day_at(session, site_id, system.clock.now())
+
+
+def business_day_at(session: ReadSession | WriteSession, site_id: SiteId, at: datetime) -> date:
+    """Return the site's business day of an instant."""
     (row,) = access_rows.site_rows(session, site_id)
     starts = row["day_starts_seconds"]
     day_starts_at = time(starts // 3600, starts // 60 % 60, starts % 60)
-    return site_time(system.clock.now(), ZoneInfo(row["time_zone"]), day_starts_at).business_day
+    return site_time(at, ZoneInfo(row["time_zone"]), day_starts_at).business_day
 
 
 def _credit(

@@ -36,7 +36,20 @@ class Permission(StrEnum):
     CARDS_UNBLOCK_APPROVE = "cards_unblock_approve"
     CHARGES_READ = "charges_read"
     TOP_UP = "top_up"
+    CHARGES_UNDO = "charges_undo"
+    """The last meal, at the counter, within minutes."""
+    REFUND = "refund"
+    """To ask for it, as everything of a pair; another person approves."""
+    REFUND_APPROVE = "refund_approve"
+    BALANCE_ADJUST = "balance_adjust"
+    BALANCE_ADJUST_APPROVE = "balance_adjust_approve"
+    PAPER_ENTER = "paper_enter"
+    PAPER_APPROVE = "paper_approve"
+    SHIFTS_READ = "shifts_read"
+    """Everybody's shifts; one's own need only `TOP_UP`."""
+    PURSE_RULES_WRITE = "purse_rules_write"
     SUBSIDY_CREDIT = "subsidy_credit"
+    SUBSIDY_APPROVE = "subsidy_approve"
     PRICES_WRITE = "prices_write"
     ACCESS_WRITE = "access_write"
     LANES_COMMAND = "lanes_command"
@@ -88,7 +101,18 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
                 _P.DEVICES_READ,
             }
         ),
-        Role.CASHIER: frozenset({_P.PEOPLE_READ, _P.CARDS_READ, _P.CARDS_REPORT_LOST, _P.CHARGES_READ, _P.TOP_UP}),
+        Role.CASHIER: frozenset(
+            {
+                _P.PEOPLE_READ,
+                _P.CARDS_READ,
+                _P.CARDS_REPORT_LOST,
+                _P.CHARGES_READ,
+                _P.CHARGES_UNDO,
+                _P.TOP_UP,
+                _P.REFUND,
+                _P.PAPER_ENTER,
+            }
+        ),
         Role.CANTEEN_MANAGER: frozenset(
             {
                 _P.OVERVIEW_READ,
@@ -97,6 +121,11 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
                 _P.PRICES_WRITE,
                 _P.BOOKS_READ,
                 _P.STALLS_WRITE,
+                _P.REFUND,
+                _P.PAPER_ENTER,
+                _P.PAPER_APPROVE,
+                _P.SUBSIDY_APPROVE,
+                _P.BALANCE_ADJUST_APPROVE,
             }
         ),
         Role.FINANCE: frozenset(
@@ -112,6 +141,14 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
                 _P.BOOKS_REOPEN_APPROVE,
                 _P.STALLS_WRITE,
                 _P.SETTLE,
+                _P.REFUND,
+                _P.REFUND_APPROVE,
+                _P.BALANCE_ADJUST,
+                _P.BALANCE_ADJUST_APPROVE,
+                _P.PAPER_APPROVE,
+                _P.SHIFTS_READ,
+                _P.PURSE_RULES_WRITE,
+                _P.SUBSIDY_APPROVE,
             }
         ),
         Role.AUDITOR: frozenset(

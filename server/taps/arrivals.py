@@ -107,7 +107,7 @@ class ChargeRow(NamedTuple):
     meal: str
     business_day: date
     legs: tuple[tuple[UUID, int], ...]
-    """(from ledger account, fen) of its transfers."""
+    """(from ledger account, fen) of its transfers, less what was refunded by hand."""
 
     @property
     def in_force(self) -> bool:

@@ -69,7 +69,7 @@ class LedgerSheet:
         return row
 
     def reverse(self, meal: Meal, charge: ChargeRow) -> ChargeRow:
-        """Book the opposite of a charge in force: every purse gets back what was taken from it."""
+        """Book the opposite of a charge in force: every purse gets back what was taken and not refunded since."""
         if not charge.in_force:
             msg = f"charge {charge.id} is not in force"
             raise ValueError(msg)
@@ -90,7 +90,10 @@ class LedgerSheet:
         )  # fmt: skip
         self._add(meal, row, reverses=charge.id)
         if account is not None:
-            _count_meal(account, charge.business_day, charge.meal, -1, -charge.amount)
+            # Who was refunded the whole charge has had the meal's count back already.
+            count = 0 if charge.amount and not charge.legs else -1
+            left = sum(amount for _, amount in charge.legs)
+            _count_meal(account, charge.business_day, charge.meal, count, -left)
         return row
 
     def _take(self, meal: Meal, account: AccountRow | None, leg: Leg) -> tuple[UUID, int | None]:

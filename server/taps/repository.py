@@ -265,8 +265,13 @@ _CHARGES = """
         using (device_id, epoch, seq)
     cross join lateral (
         select coalesce(array_agg(from_account order by id), '{}') accounts,
-               coalesce(array_agg(amount_fen order by id), '{}') amounts
-        from transfer where charge_id = c.id
+               coalesce(array_agg(left_fen order by id), '{}') amounts
+        from (
+            select m.id, m.from_account, m.amount_fen - cast(coalesce((
+                select sum(r.amount_fen) from transfer r where r.corrects = m.id and r.kind = 'refund'
+            ), 0) as bigint) as left_fen
+            from transfer m where m.charge_id = c.id and m.kind <> 'refund'
+        ) l where left_fen > 0
     ) t
     order by c.device_id, c.epoch, c.seq, c.revision desc
 """
