@@ -94,6 +94,10 @@ class CardLayout:
                 return bytes(APPLICATION_ID_BYTES)
 
 
+DEFAULT_LAYOUT = CardLayout()
+"""For a site that set none of its own; its system id keeps it apart from nobody."""
+
+
 def derivation_input(layout: CardLayout, role: KeyRole, uid: bytes, epoch: int) -> bytes:
     """Return M of AN10922 for a card's key: system id 12, AID 3, UID 7, key number 1, epoch 1 (24 bytes).
 

@@ -20,11 +20,10 @@ from reader_daemon.protocols.card.dialogue import (
     UNNAMED_POLICY,
     CardPolicy,
     Transmit,
-    TransmitFailed,
     card_dialogue,
     run_dialogue,
 )
-from reader_daemon.protocols.card.outcome import Assertion, CardFailure, CardOutcome
+from reader_daemon.protocols.card.outcome import Assertion, CardFailure, CardOutcome, TransmitFailed
 from reader_daemon.transports.pcsc_commands import CommandQueue, WaitingCommand
 from reader_daemon.transports.pcsc_insertions import Insertions
 from reader_daemon.transports.pcsc_service import (

@@ -25,6 +25,7 @@ BREAKS = {
     "server-stands-alone": ("server/database.py", "import admin_web"),
     "web-calls-services": ("admin_web/__init__.py", "import sqlalchemy"),
     "mocks-speak-bytes": ("firmware_mocks/__init__.py", "import reader_daemon.protocols.osdp.panel"),
+    "cards-prove-the-reader": ("firmware_mocks/__init__.py", "import cardcore.desfire"),
     "engines-do-no-io": ("reader_daemon/protocols/osdp/crypto.py", "import os"),
     "reader-box-needs-no-web": ("reader_daemon/settings.py", "import pydantic"),
     "transports-own-ports": ("reader_daemon/settings.py", "import serial"),

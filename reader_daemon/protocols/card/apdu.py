@@ -67,9 +67,9 @@ def exchange(command: bytes) -> Dialogue[Answer | CardFailure]:
     Collects an answer given in parts (61xx), repeats once with the length the card asks for (6Cxx). Source: ISO/IEC
     7816-4, 5.3.4 and 11.7 (GET RESPONSE). At most 8 parts.
     """
-    answer = parse_answer((yield command))
+    answer = yield from _once(command)
     if isinstance(answer, Answer) and answer.status >> 8 == STATUS_WRONG_LENGTH and len(command) > 4:  # noqa: PLR2004
-        answer = parse_answer((yield command[:-1] + bytes([answer.status & 0xFF])))
+        answer = yield from _once(command[:-1] + bytes([answer.status & 0xFF]))
     collected = b""
     for _ in range(CHAINED_ANSWERS):
         if isinstance(answer, CardFailure):
@@ -77,5 +77,12 @@ def exchange(command: bytes) -> Dialogue[Answer | CardFailure]:
         collected += answer.data
         if answer.status >> 8 != STATUS_MORE:
             return Answer(collected, answer.status)
-        answer = parse_answer((yield command_apdu(bytes.fromhex("00C00000"), expected=answer.status & 0xFF)))
+        answer = yield from _once(command_apdu(bytes.fromhex("00C00000"), expected=answer.status & 0xFF))
     return CardFailure(Reason.CARD_UNREADABLE, f"answer in more than {CHAINED_ANSWERS} parts")
+
+
+def _once(command: bytes) -> Dialogue[Answer | CardFailure]:
+    """Exchange one command for one answer."""
+    raw = yield command
+    assert isinstance(raw, bytes), "the driver answers a command with an answer"
+    return parse_answer(raw)

@@ -15,16 +15,17 @@ HEAD = bytes.fromhex("00CA7F21")
 
 def talk(command: bytes, answers: list[bytes]) -> tuple[list[bytes], Answer | CardFailure]:
     """Run `exchange` against prepared answers; returns what was sent and the result."""
-    sent = []
+    sent: list[bytes] = []
     dialogue = exchange(command)
     try:
         request = next(dialogue)
         for answer in answers:
+            assert isinstance(request, bytes)
             sent.append(request)
             request = dialogue.send(answer)
     except StopIteration as ended:
         return sent, ended.value
-    pytest.fail(f"still asking: {request.hex()}")
+    pytest.fail(f"still asking: {request!r}")
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,11 +14,17 @@ from firmware_mocks.virtual_card.uid_card import UidCard
 from reader_daemon.protocols.card.dialogue import (
     EXCHANGES,
     CardPolicy,
-    TransmitFailed,
     card_dialogue,
     run_dialogue,
 )
-from reader_daemon.protocols.card.outcome import Assertion, Assurance, CardFailure, CardOutcome
+from reader_daemon.protocols.card.outcome import (
+    Assertion,
+    Assurance,
+    CardFailure,
+    CardOutcome,
+    Dialogue,
+    TransmitFailed,
+)
 from tests.reader_daemon.transports.port_events import SeededIds, StandingClock
 
 ANY = CardPolicy(allow_low_assurance=True)
@@ -121,7 +125,7 @@ def test_slow_card_times_out() -> None:
 def test_dialogue_without_end_is_ended_and_closed() -> None:
     closed = []
 
-    def endless() -> Generator[bytes, bytes, CardOutcome]:
+    def endless() -> Dialogue[CardOutcome]:
         try:
             while True:
                 yield b"\x00\xca\x00\x00"

@@ -23,16 +23,20 @@ def numbered(count: int) -> bytes:
     return bytes(range(count))
 
 
+def sent(step: object) -> bytes:
+    """Narrow a step: no PKOC card is asked about any key."""
+    assert isinstance(step, bytes)
+    return step
+
+
 def converse(answers: list[bytes]) -> tuple[list[bytes], SchemeOutcome]:
     """Run the dialogue against prepared answers; returns the commands and the outcome."""
-    commands = []
+    commands: list[bytes] = []
     dialogue = pkoc_dialogue(READER, numbered)
     try:
-        command = next(dialogue)
+        commands.append(sent(next(dialogue)))
         for answer in answers:
-            commands.append(command)
-            command = dialogue.send(answer)
-        commands.append(command)
+            commands += [sent(dialogue.send(answer))]
     except StopIteration as ended:
         return commands, ended.value
     dialogue.close()
