@@ -27,6 +27,7 @@ demo: setup ## start a whole site with virtual readers; options in DEMO_ARGS, e.
 
 setup-test: ## what the tests need, Debian packages included
 	@.ci/setup test
+	@.ci/simulator-command
 
 test: setup-test ## set up, check and test everything; PYTEST_ARGS narrows the tests
 	@$(MAKE) --no-print-directory lint

@@ -26,10 +26,12 @@ from reader_daemon.policy import Policy
 from reader_daemon.ports import MakePorts
 from reader_daemon.recorder import Recorder
 from reader_daemon.signals import SIGNAL_LIFE_MS, identify_signals
+from reader_daemon.store.ballast import BALLAST_BYTES
 from reader_daemon.store.host import host_fingerprint
 from reader_daemon.store.journal_db import JournalSettings, JournalStore, StartReport
 from reader_daemon.store.journal_schema import JournalKeys
 from reader_daemon.store.snapshot_db import SnapshotStore
+from reader_daemon.store.sqlite_file import Connect, connect
 from reader_daemon.surroundings import Deadlines, Surroundings, Wiring
 from reader_daemon.system import System, monotonic_us, resident_bytes
 from reader_daemon.uplink.connection import Connector
@@ -58,6 +60,9 @@ class Parts:
     software: str
     microseconds: Callable[[], int] = monotonic_us
     run_beside: RunBlocking = run_in_threads
+    connecting: Connect = connect
+    """How the store's files are opened."""
+    ballast_bytes: int = BALLAST_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +91,12 @@ class Daemon:
         keys = JournalKeys(identity.device_id, identity.record_key)
         host = host_fingerprint(site.data_dir)
         self.journal = JournalStore(
-            JournalSettings(site.data_dir / "journal.db", keys, host), parts.system.ids, microseconds=parts.microseconds
+            JournalSettings(site.data_dir / "journal.db", keys, host, ballast_bytes=parts.ballast_bytes),
+            parts.system.ids,
+            microseconds=parts.microseconds,
+            connecting=parts.connecting,
         )
-        self._snapshots = SnapshotStore(site.data_dir / "snapshot.db")
+        self._snapshots = SnapshotStore(site.data_dir / "snapshot.db", parts.connecting)
         self._boot = parts.system.ids.random_bytes(BOOT_ID_BYTES).hex()
         self._clock_watch = ClockWatch(self._clock, self._boot)
         self.recorder = Recorder(self.journal, parts.run_journal, self._clock_watch)
@@ -190,7 +198,7 @@ class Daemon:
         _log.info("daemon_stopped")
 
     async def _tick(self) -> None:
-        """Beat for the watchdog, and look how full the journal is."""
+        """Beat for the watchdog, look how full the journal is, and whether a disk that failed is back."""
         watchdog_seconds = self._parts.notifier.watchdog_seconds
         pause_seconds = min(TICK_SECONDS, watchdog_seconds / 2) if watchdog_seconds else TICK_SECONDS
         while True:
@@ -200,6 +208,7 @@ class Daemon:
             if highest > self._filled_percent:
                 self._devices.tell(Happened("journal_filling", "", f"{highest} %", alarm=True))
             self._filled_percent = highest
+            await self.recorder.probe()
             await asyncio.sleep(pause_seconds)
 
     # --- for the use cases ---------------------------------------------------------------------------------------

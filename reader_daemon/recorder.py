@@ -111,6 +111,11 @@ class Recorder:
             self._tell(tap)
         return closed
 
+    async def probe(self) -> None:
+        """Try a disk that failed: taps that it left open are closed when it is back, not only with the next tap."""
+        if self.failed:
+            await self.event("store_recovered", "", "")
+
     def abandon(self, tap_seq: int) -> None:
         """Give up a tap whose outcome could not be written: `close_open_taps` closes it when the disk is back."""
         self._open.pop(tap_seq, None)

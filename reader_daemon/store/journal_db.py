@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from cardcore.ids import MAX_EPOCH, IdSource, TapKey
 from cardcore.journal import START, Body, ChainHead, Intent, Record, write_record
 from reader_daemon.store import tap_state
-from reader_daemon.store.ballast import Ballast
+from reader_daemon.store.ballast import BALLAST_BYTES, Ballast
 from reader_daemon.store.journal_schema import (
     TAIL_RECORDS,
     JournalDamagedError,
@@ -59,6 +59,7 @@ class JournalSettings:
     capacity_records: int = CAPACITY_RECORDS
     ring_records: int = RING_RECORDS
     ring_days: int = RING_DAYS
+    ballast_bytes: int = BALLAST_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class JournalStore:
         self.epoch = 0
         self.head = START
         self.sync_times = Latencies()
-        self.ballast = Ballast(settings.path.with_name("ballast"))
+        self.ballast = Ballast(settings.path.with_name("ballast"), settings.ballast_bytes)
 
     # --- opening -------------------------------------------------------------------------------------------
 
@@ -308,10 +309,6 @@ class JournalStore:
             " (SELECT seq FROM record WHERE epoch = ? AND at_ms < ? ORDER BY seq LIMIT ?)",
             (epoch, mark - self._settings.ring_records, epoch, oldest_kept_ms, PRUNED_AT_ONCE),
         )
-
-    def give_up(self, epoch: int, at_ms: int) -> StoreFault | None:
-        """Stop offering a closed epoch's records to a server that has others in their place; they stay in the file."""
-        return self._set_mark(epoch, self._last.get(epoch, 0), at_ms)
 
     def rewind(self, epoch: int, acked_through: int, *, others: bool, at_ms: int) -> StoreFault | None:
         """Take the server's lower mark of an epoch as the truth and send again from there (P10).

@@ -387,7 +387,10 @@ class Uplink:
                 lambda: self._journal.rewind(ack.epoch, ack.acked_through, others=False, at_ms=self._wall_ms())
             )
         else:
-            await self._run(lambda: self._journal.mark_acked(ack.epoch, ack.acked_through, self._wall_ms()))
+            mark = ack.acked_through
+            if ack.epoch != self._journal.epoch and under_way is not None:
+                mark = min(mark, under_way.last_seq)  # the server's run of a closed epoch may not be this one
+            await self._run(lambda: self._journal.mark_acked(ack.epoch, mark, self._wall_ms()))
         if under_way is not None and ack.acked_through <= before:
             asyncio.get_running_loop().call_later(STALLED_SECONDS, self._to_upload.set)
         else:

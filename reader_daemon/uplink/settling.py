@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cardcore.wire.messages import Welcome
 from reader_daemon.store.journal_db import JournalStore
-from reader_daemon.store.sqlite_file import StoreBrokenError, StoreFault
+from reader_daemon.store.sqlite_file import StoreBrokenError
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +28,23 @@ def settle_welcome(journal: JournalStore, welcome: Welcome, epoch: int, at_ms: i
 
 def _settle(journal: JournalStore, welcome: Welcome, epoch: int, at_ms: int) -> Settled:
     because = _why_close(journal, welcome, epoch)
-    if because:
-        return _close(journal, epoch, because, at_ms)
+    if because and epoch == journal.epoch:
+        fault = journal.begin_epoch(because)
+        return Settled(problem=fault.detail) if fault else Settled(closed=because)
     known = journal.generation
     restored = known not in {"", welcome.generation}
+    # What the server holds of a closed epoch under other content is sent all the same: it goes into quarantine there,
+    # for a person, and what follows it is booked.
+    held = min(welcome.acked_through, journal.acked_through(epoch)) if because else welcome.acked_through
     rewound_to: int | None = None
-    if restored or welcome.acked_through < journal.acked_through(epoch):
-        fault = journal.rewind(epoch, welcome.acked_through, others=restored, at_ms=at_ms)
-        rewound_to = welcome.acked_through
+    if restored or held < journal.acked_through(epoch):
+        fault = journal.rewind(epoch, held, others=restored, at_ms=at_ms)
+        rewound_to = held
     else:
-        fault = journal.mark_acked(epoch, welcome.acked_through, at_ms)
+        fault = journal.mark_acked(epoch, held, at_ms)
     if fault is None and known != welcome.generation:
         fault = journal.set_generation(welcome.generation)
     return Settled(problem=fault.detail) if fault else Settled(rewound_to=rewound_to)
-
-
-def _close(journal: JournalStore, epoch: int, because: str, at_ms: int) -> Settled:
-    """Stop offering what the server cannot place, and write on in a new epoch if this was the current one."""
-    fault: StoreFault | None = journal.give_up(epoch, at_ms)
-    if fault is None and epoch == journal.epoch:
-        fault = journal.begin_epoch(because)
-    return Settled(problem=fault.detail) if fault else Settled(closed=because)
 
 
 def _why_close(journal: JournalStore, welcome: Welcome, epoch: int) -> str:

@@ -54,3 +54,19 @@ def test_without_a_record_nothing_turns_green(
                 assert (OutcomeKind.NOT_CONFIRMED, "not_decided") in site.outcomes()
 
     run_virtual(main)
+
+
+def test_a_charge_that_the_disk_kept_from_ending_is_given_up_without_another_tap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with running(loop, tmp_path) as site:
+            with monkeypatch.context() as patch:
+                break_disk(site.daemon.journal, patch, (Outcome,))
+                site.port.tap(ANNA, "t01")
+                await asyncio.sleep(1)
+            await asyncio.sleep(5)
+            assert not site.daemon.journal.open_taps()
+            assert site.outcomes() == [(OutcomeKind.NOT_CONFIRMED, "not_decided")]
+
+    run_virtual(main)

@@ -1,45 +1,19 @@
-"""An event loop whose time is ours: it jumps to the next timer instead of waiting, so that seconds cost nothing."""
+"""Clocks, ids and a way to run a coroutine on the simulator's event loop, where seconds cost nothing."""
 
 from __future__ import annotations
 
 import asyncio
-import selectors
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
 from cardcore.ids import uuid7_from
+from tests.simulation.loop import VirtualLoop as VirtualLoop  # noqa: PLC0414 - the tests of the daemon take it from here
 
 Result = TypeVar("Result")
 NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 """A Friday, 12:00 in Shanghai."""
-
-
-class _JumpingSelector(selectors.SelectSelector):
-    """Never waits: adds the wait to the loop's time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds = 1_000.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)
-        if not ready:
-            assert timeout is not None, "everything waits for something that never comes"
-            self.seconds += max(0.0, timeout)
-        return ready
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop on virtual time."""
-
-    def __init__(self) -> None:
-        self._jumping = _JumpingSelector()
-        super().__init__(self._jumping)
-
-    def time(self) -> float:
-        return self._jumping.seconds
 
 
 class VirtualClock:

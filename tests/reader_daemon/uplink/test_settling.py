@@ -73,3 +73,16 @@ def test_a_server_that_knows_more_or_other_records_means_a_new_epoch(
     assert why in settled.closed
     assert journal.epoch != before
     assert journal.head.seq == 0
+
+
+@pytest.mark.parametrize(("mark", "head"), [(9, b""), (2, b"x" * 32)])
+def test_a_closed_epoch_that_the_server_has_otherwise_is_sent_all_the_same(
+    journal: JournalStore, mark: int, head: bytes
+) -> None:
+    closed = journal.next_position().epoch
+    journal.append(DeviceEvent("after the fork", "", "", Stamp(1, 1, "b")))
+    journal.begin_epoch("forked")
+    settled = settle_welcome(journal, welcome(journal, mark, head=head), closed, 1)
+    assert (settled.closed, settled.problem) == ("", "")
+    assert journal.last_seq(closed) == 6
+    assert pending(journal) == [(min(5, mark), 6)]

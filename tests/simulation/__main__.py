@@ -1,0 +1,88 @@
+"""The command of the simulator: `onecard-sim --seed N` replays one seed, `--seeds A..B` runs many."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+from tests.simulation.campaign import Campaign, databases, on_postgres, replay, run_everywhere
+from tests.simulation.shrink import shortest
+from tests.simulation.world import RunResult
+
+SHOWN_FAILURES = 20
+LAST_LINES = 25
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; 1 when an invariant broke or a campaign never met what it must meet."""
+    parser = argparse.ArgumentParser(prog="onecard-sim", description="the whole site under one seed")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--seed", type=int, help="replay one seed and print its story")
+    which.add_argument("--seeds", type=_range, metavar="A..B", help="run the seeds from A up to and without B")
+    parser.add_argument("--tier", type=int, choices=(2,), default=2, help="2: real PostgreSQL")
+    parser.add_argument("--jobs", type=int, default=2, help="processes for --seeds")
+    parser.add_argument("--trace", action="store_true", help="with --seed: print everything that was seen")
+    parser.add_argument("--whole", action="store_true", help="with --seed: do not shorten a failing story")
+    options = parser.parse_args(arguments)
+    if options.seed is not None:
+        return _one(options)
+    return _many(options)
+
+
+def _range(text: str) -> range:
+    first, _, last = text.partition("..")
+    try:
+        return range(int(first), int(last))
+    except ValueError as error:
+        message = f"'{text}' is no range like 0..3000"
+        raise argparse.ArgumentTypeError(message) from error
+
+
+def _one(options: argparse.Namespace) -> int:
+    with databases(1) as urls:
+        result, play = replay(options.seed, on_postgres(urls[0]))
+        if result.violations and not options.whole:
+            print(f"seed {options.seed} breaks {_names(result)}; looking for a shorter story")
+            result = shortest(result, play)
+    print(f"seed {options.seed}, trace {result.digest[:16]}, {result.taps} taps")
+    for event in result.story.events:
+        print(f"  {event}")
+    if options.trace or result.violations:
+        print("\n".join(result.lines if options.trace else result.lines[-LAST_LINES:]))
+    for violation in result.violations:
+        print(f"BROKEN {violation.invariant} at {violation.at_seconds:.3f}: {violation.what}")
+    return 1 if result.violations else 0
+
+
+def _many(options: argparse.Namespace) -> int:
+    begun = time.monotonic()
+    with databases(options.jobs) as urls:
+        campaign = run_everywhere(options.seeds, urls, _progress)
+    took = time.monotonic() - begun
+    print(
+        f"\ntier {options.tier}: {campaign.seeds} seeds in {took:.0f} s ({campaign.seeds / took:.1f}/s), "
+        f"{campaign.taps} taps, {campaign.simulated_seconds / 3600:.1f} simulated hours, {len(campaign.failed)} red"
+    )
+    for state, count in sorted(campaign.reached.items()):
+        print(f"  {count:6d}  {state}")
+    for result in sorted(campaign.failed, key=lambda one: one.story.seed)[:SHOWN_FAILURES]:
+        print(f"RED seed {result.story.seed}: {_names(result)}: {result.violations[0].what}")
+        print(f"    onecard-sim --tier {options.tier} --seed {result.story.seed}")
+    missing = campaign.never_reached()
+    if missing:
+        print(f"NEVER REACHED: {', '.join(missing)}")
+    return 1 if campaign.failed or missing else 0
+
+
+def _progress(campaign: Campaign) -> None:
+    print(f"\r{campaign.seeds} seeds, {len(campaign.failed)} red", end="", flush=True)
+
+
+def _names(result: RunResult) -> str:
+    return ", ".join(sorted({violation.invariant for violation in result.violations}))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,191 @@
+"""The story of a run, drawn from its seed: who taps where and how, what administrators do, and what breaks when.
+
+A story is a list of plain events; taking some out leaves a story, which is how a failing one is made short.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tests.simulation import site_plan as plan
+from tests.simulation.chance import Chance
+
+SAFETY_SECONDS = 50.0
+"""Length of the phase in which anything may fail."""
+VISITS = (10, 26)
+DEEDS = (0, 5)
+FAULTS = (1, 5)
+
+
+class Manner(StrEnum):
+    """How a holder behaves at a reader."""
+
+    PLAIN = "plain"
+    DOUBLE = "double"
+    """Holds the card twice within 200 ms."""
+    WALK_AWAY = "walk_away"
+    """Does not go through, or does not wait for the answer."""
+    PASS_BACK = "pass_back"
+    """Goes through and hands the card to the next person."""
+    AGAIN = "again"
+    """Comes back for more after a few seconds."""
+    BOTH = "both"
+    """Two cards of one person, it seems: shown at two readers of a kind at the same instant."""
+
+
+class Deed(StrEnum):
+    """What an administrator does."""
+
+    LOST = "lost"
+    FOUND = "found"
+    TOP_UP = "top_up"
+    PRICE = "price"
+    FREEZE = "freeze"
+    OPEN = "open"
+    CLOSE = "close"
+    OPEN_LANE = "open_lane"
+
+
+class Fault(StrEnum):
+    """What breaks. Where it says so, it mends itself after the event's length."""
+
+    KILL_BOX = "kill_box"
+    POWER_CUT_BOX = "power_cut_box"
+    BOX_OFF_FOR_DAYS = "box_off_for_days"
+    """Off, and on again with a wall clock four days later."""
+    TRAP_BOX = "trap_box"
+    WIPE_BOX = "wipe_box"
+    IMAGE_BOX = "image_box"
+    """The disk is put back to an older image of itself."""
+    COPY_BOX = "copy_box"
+    DISK_FULL = "disk_full"
+    DISK_FAILS = "disk_fails"
+    DISK_SLOW = "disk_slow"
+    KILL_SERVER = "kill_server"
+    POWER_CUT_SERVER = "power_cut_server"
+    TRAP_SERVER = "trap_server"
+    RESTORE_SERVER = "restore_server"
+    DATABASE_DOWN = "database_down"
+    DATABASE_RACES = "database_races"
+    COMMIT_UNKNOWN = "commit_unknown"
+    CUT = "cut"
+    HALF_OPEN = "half_open"
+    PARTITION = "partition"
+    ONE_WAY_UP = "one_way_up"
+    ONE_WAY_DOWN = "one_way_down"
+    FLAPPING = "flapping"
+    LOSSY = "lossy"
+    SLOW_NET = "slow_net"
+    CLOCK_STEP = "clock_step"
+    CLOCK_DEAD = "clock_dead"
+    """The wall clock says 1970."""
+    SLOW_READER = "slow_reader"
+
+
+WEIGHTS: dict[Fault, int] = {
+    Fault.KILL_BOX: 4,
+    Fault.POWER_CUT_BOX: 5,
+    Fault.BOX_OFF_FOR_DAYS: 1,
+    Fault.TRAP_BOX: 8,
+    Fault.WIPE_BOX: 2,
+    Fault.IMAGE_BOX: 3,
+    Fault.COPY_BOX: 1,
+    Fault.DISK_FULL: 2,
+    Fault.DISK_FAILS: 2,
+    Fault.DISK_SLOW: 1,
+    Fault.KILL_SERVER: 4,
+    Fault.POWER_CUT_SERVER: 2,
+    Fault.TRAP_SERVER: 8,
+    Fault.RESTORE_SERVER: 3,
+    Fault.DATABASE_DOWN: 4,
+    Fault.DATABASE_RACES: 2,
+    Fault.COMMIT_UNKNOWN: 3,
+    Fault.CUT: 6,
+    Fault.HALF_OPEN: 3,
+    Fault.PARTITION: 8,
+    Fault.ONE_WAY_UP: 3,
+    Fault.ONE_WAY_DOWN: 3,
+    Fault.FLAPPING: 3,
+    Fault.LOSSY: 3,
+    Fault.SLOW_NET: 4,
+    Fault.CLOCK_STEP: 3,
+    Fault.CLOCK_DEAD: 1,
+    Fault.SLOW_READER: 3,
+}
+BOX_POINTS = ("before_commit", "after_commit", "before_send", "after_receive", "before_policy", "after_policy")
+SERVER_POINTS = ("before_batch", "after_batch", "after_batch", "before_reply", "before_call", "after_call")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happens at `at` seconds: `what` to `where`, for `length` seconds; `draw` feeds its details."""
+
+    at: float
+    what: Manner | Deed | Fault
+    where: str
+    who: str = ""
+    length: float = 0.0
+    draw: int = 0
+
+    def __str__(self) -> str:
+        lasts = f" for {self.length:.1f} s" if self.length else ""
+        return f"{self.at:6.2f} {self.what.value} {self.where} {self.who}{lasts}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A seed, and what happens."""
+
+    seed: int
+    events: tuple[Event, ...]
+
+    def without(self, gone: frozenset[int]) -> Story:
+        """Return the story without the events at these places."""
+        return Story(self.seed, tuple(event for index, event in enumerate(self.events) if index not in gone))
+
+
+def draw_story(seed: int) -> Story:
+    """Draw the story of a seed."""
+    chance = Chance(seed)
+    events = [*_visits(chance.stream("visits")), *_deeds(chance.stream("deeds")), *_faults(chance.stream("faults"))]
+    return Story(seed, tuple(sorted(events, key=lambda event: (event.at, event.what.value, event.where))))
+
+
+def _visits(stream: random.Random) -> list[Event]:
+    names = [holder.name for holder in plan.HOLDERS]
+    manners = [*[Manner.PLAIN] * 8, *Manner]
+    found = []
+    for _ in range(stream.randint(*VISITS)):
+        reader = stream.choice([*plan.LANES, *plan.TILLS, *plan.TILLS])
+        who = "stranger" if stream.random() < 0.04 else stream.choice(names)
+        at = stream.uniform(4.0, SAFETY_SECONDS)
+        found.append(Event(at, stream.choice(manners), reader, who, draw=stream.randrange(2**32)))
+    return found
+
+
+def _deeds(stream: random.Random) -> list[Event]:
+    found = []
+    for _ in range(stream.randint(*DEEDS)):
+        deed = stream.choice([Deed.LOST, Deed.LOST, Deed.LOST, *Deed])
+        where = stream.choice(plan.LANES) if deed is Deed.OPEN_LANE else ""
+        who = "" if where else stream.choice(plan.HOLDERS).name
+        at = stream.uniform(3.0, SAFETY_SECONDS)
+        found.append(Event(at, deed, where, who, draw=stream.randrange(2**32)))
+        if deed is Deed.LOST and stream.random() < 0.3:
+            found.append(Event(min(at + stream.uniform(2, 20), SAFETY_SECONDS), Deed.FOUND, "", who))
+    return found
+
+
+def _faults(stream: random.Random) -> list[Event]:
+    kinds, weights = list(WEIGHTS), list(WEIGHTS.values())
+    found = []
+    for _ in range(stream.randint(*FAULTS)):
+        kind = stream.choices(kinds, weights)[0]
+        at = stream.uniform(2.0, SAFETY_SECONDS - 5)
+        where = "server" if "server" in kind.value or "database" in kind.value or "commit" in kind.value else ""
+        length = stream.choice([1.0, 3.0, 8.0, 20.0]) * stream.uniform(0.5, 1.5)
+        where = where or stream.choice(plan.BOXES).name
+        found.append(Event(at, kind, where, length=min(length, SAFETY_SECONDS - at), draw=stream.randrange(2**32)))
+    return found
