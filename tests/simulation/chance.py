@@ -9,7 +9,6 @@ from uuid import UUID
 from cardcore.clock import Clock
 from cardcore.ids import uuid7_from
 
-
 LEAST_SALTED = 10
 """Bytes of the shortest draw that is salted: the chance in a UUIDv7."""
 

@@ -48,6 +48,7 @@ from server.secrets_file import secrets_from
 from server.system import System
 from server.taps.arrivals import Arrival, Receipt
 from server.taps.batcher import Processor
+from server.taps.repository import PostgresTaps
 from server.taps.service import TapService
 from tests.simulation import site_plan as plan
 from tests.simulation.backend import (
@@ -215,7 +216,7 @@ class PostgresBackend:
         return PolicySource(self._database)
 
     def processor(self, system: System) -> Processor:
-        return TapService(self._connect, system)
+        return TapService(PostgresTaps(self._connect), system)
 
     def _connect(self) -> psycopg.Connection[Any]:
         if self.trouble.down:

@@ -23,19 +23,19 @@ def test_the_private_names_that_the_loop_leans_on_are_there() -> None:
         assert plain._stopping is False  # type: ignore[attr-defined]
         timer = plain.call_later(5, print)
         assert plain._scheduled == [timer]  # type: ignore[attr-defined]
-        assert timer._when == timer.when()
-        assert timer._scheduled
+        assert getattr(timer, "_when", None) == timer.when()
+        assert getattr(timer, "_scheduled", None) is True
         heapq.heappop(plain._scheduled)  # type: ignore[attr-defined]
         timer.cancel()
         assert timer._cancelled
         soon = plain.call_soon(print)
         assert plain._ready == deque([soon])  # type: ignore[attr-defined]
-        assert soon._context is not None
+        assert getattr(soon, "_context", None) is not None
         soon.cancel()
     finally:
         plain.close()
-    for owner, name in ((BaseEventLoop, "_run_once"), (BaseEventLoop, "_write_to_self"), (Handle, "_run")):
-        assert callable(getattr(owner, name, None)) or name == "_write_to_self"
+    assert callable(getattr(BaseEventLoop, "_run_once", None))
+    assert callable(getattr(Handle, "_run", None))
     assert issubclass(TimerHandle, Handle)
 
 
