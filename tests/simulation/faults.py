@@ -19,6 +19,7 @@ SLOW_NET_MS = (200.0, 1_800.0)
 SLOW_DISK_MS = (40.0, 400.0)
 STEPS = (timedelta(minutes=-10), timedelta(minutes=10), timedelta(hours=-1), timedelta(days=365), timedelta(seconds=-2))
 LOSS = 0.3
+RESTORE_SECONDS = 1.0
 
 
 class Saboteur:
@@ -139,7 +140,7 @@ class Saboteur:
                 server.kill(power=False)
                 if server.backend.restore():
                     server.restored()
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(RESTORE_SECONDS)
                 server.start()
             case Fault.DATABASE_DOWN:
                 trouble.down = True
