@@ -62,3 +62,20 @@ def split_by_weight(total: Fen, weights: Sequence[int]) -> list[Fen]:
     for index in sorted(range(len(parts)), key=lambda index: (-lost[index], index))[: total - sum(parts)]:
         parts[index] += 1
     return [Fen(part) for part in parts]
+
+
+def basis_points_of(amount: Fen, basis_points: int) -> Fen:
+    """Return `basis_points` ten-thousandths of an amount, rounded half up to the fen, also below zero (C79).
+
+    Half up means towards more: -0.5 fen becomes 0. Parts rounded by themselves may differ from the whole by a few fen;
+    `residue_of` is that difference, and it is booked, never dropped.
+    """
+    if basis_points < 0:
+        msg = "basis_points_of takes no negative share"
+        raise ValueError(msg)
+    return Fen((amount * basis_points + 5_000) // 10_000)
+
+
+def residue_of(whole: Fen, parts: Sequence[Fen]) -> Fen:
+    """Return what the parts lack of the whole; negative when they are too much."""
+    return Fen(whole - sum(parts))

@@ -142,7 +142,7 @@ def _stalls(session: Session, day: Day) -> Part:
     lines = [
         {
             "stall": row["name"], "turnover": row["turnover"], "refunds": row["refunds"], "fees": row["fees"],
-            "other": row["other"], "payable": row["moved"] + row["paid"], "paid": row["paid"],
+            "payable": row["moved"] + row["paid"], "paid": row["paid"],
         }
         for row in repository.stalls(session, day)
     ]  # fmt: skip

@@ -76,7 +76,7 @@ def broken_balance_chains(session: Connection, day: Day) -> Rows:
 
 
 def stalls(session: Connection, day: Day) -> Rows:
-    """Return a line a stall that moved: name, turnover, refunds, fees, paid, other (fen), opening, closing."""
+    """Return a line a stall that moved: name, turnover, refunds, fees, paid, moved (all in fen)."""
     return _all(session, _STALLS, day)
 
 
@@ -223,17 +223,18 @@ _BROKEN_CHAINS = text("""
 """)
 _STALLS = text("""
     with side as (
-        select to_account as id, kind, amount_fen as fen from transfer
-        where site_id = :site_id and business_day = :day
+        select to_account as id, kind, amount_fen as fen,
+               kind in ('fee', 'commission', 'rounding', 'stall_payout') as own
+        from transfer where site_id = :site_id and business_day = :day
         union all
-        select from_account, kind, -amount_fen from transfer where site_id = :site_id and business_day = :day
+        select from_account, kind, -amount_fen, kind in ('fee', 'commission', 'rounding', 'stall_payout')
+        from transfer where site_id = :site_id and business_day = :day
     )
-    select l.name, cast(coalesce(sum(fen) filter (where kind = 'charge'), 0) as bigint) as turnover,
-           cast(coalesce(-sum(fen) filter (where kind in ('reversal', 'refund')), 0) as bigint) as refunds,
-           cast(coalesce(-sum(fen) filter (where kind in ('fee', 'commission', 'rounding')), 0) as bigint) as fees,
+    select l.name, cast(coalesce(sum(fen) filter (where fen > 0 and not own), 0) as bigint) as turnover,
+           cast(coalesce(-sum(fen) filter (where fen < 0 and not own), 0) as bigint) as refunds,
+           cast(coalesce(-sum(fen) filter (where own and kind <> 'stall_payout'), 0) as bigint) as fees,
            cast(coalesce(-sum(fen) filter (where kind = 'stall_payout'), 0) as bigint) as paid,
-           cast(coalesce(sum(fen) filter (where kind not in ('charge', 'reversal', 'refund', 'fee', 'commission',
-               'rounding', 'stall_payout')), 0) as bigint) as other, cast(sum(fen) as bigint) as moved
+           cast(sum(fen) as bigint) as moved
     from side s join ledger_account l on l.id = s.id where l.role = 'stall' group by l.name order by 1
 """)
 _TOTALS = text("""

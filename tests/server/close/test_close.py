@@ -66,8 +66,8 @@ class TestClosing:
         assert closed.state is CloseState.CLOSED
         assert closed.figures["charges"] == {"charges": 4, "reversals": 1, "charged": 4900, "reversed": 1200}
         assert closed.figures["stalls"] == [
-            {"stall": "main", "turnover": 3900, "refunds": 1200, "fees": 0, "other": 0, "payable": 2700, "paid": 0},
-            {"stall": "noodles", "turnover": 1000, "refunds": 0, "fees": 0, "other": 0, "payable": 1000, "paid": 0},
+            {"stall": "main", "turnover": 3900, "refunds": 1200, "fees": 0, "payable": 2700, "paid": 0},
+            {"stall": "noodles", "turnover": 1000, "refunds": 0, "fees": 0, "payable": 1000, "paid": 0},
         ]
         assert closed.figures["findings"] == {}
         rows = stated.rows("select * from day_close") + stated.rows("select * from day_balance order by 2")

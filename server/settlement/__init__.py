@@ -1,0 +1,1 @@
+"""Stalls as businesses: contracts, settlement sheets and payouts, purchases and gross margin (C63-C65, S14)."""
