@@ -11,10 +11,11 @@ PYTEST_JOBS ?= 2
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
+FUZZ_SECONDS ?= 60
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --quiet --group build
 
-.PHONY: help setup setup-test demo test pytest lint format lock bench chaos clean
+.PHONY: help setup setup-test demo test pytest lint format lock bench chaos fuzz clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -59,6 +60,10 @@ bench: setup ## measure; options in BENCH_ARGS
 
 chaos: setup-test ## only the tests that kill processes in the middle of a meal
 	@$(VENV)/bin/python -m pytest -m chaos $(PYTEST_ARGS)
+
+fuzz: setup-test ## fuzz every parser for FUZZ_SECONDS each (60); finds go to .fuzz
+	@for target in $$($(VENV)/bin/python -m tests.fuzz.targets); do echo "onecard: fuzzing $$target"; \
+		$(VENV)/bin/python -m tests.fuzz.run $$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1; done
 
 clean: ## remove the virtual environment, caches and the demo's data
 	rm -rf $(VENV) .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -303,7 +303,7 @@ def decode_command(code: int, data: bytes) -> Command:  # noqa: C901, PLR0911 - 
             return SetLine(data[0], int.from_bytes(data[1:], "little"))
         case CommandCode.KEYSET:
             key = data[_KEYSET_HEADER_BYTES:]
-            _require(data[:_KEYSET_HEADER_BYTES] == bytes((_KEY_TYPE_SCBK, len(key))), code, data)
+            _require(tuple(data[:_KEYSET_HEADER_BYTES]) == (_KEY_TYPE_SCBK, len(key)), code, data)
             _require(len(key) == _CRYPTOGRAM_BYTES, code, data)
             return SetKey(key)
         case CommandCode.CHLNG:
