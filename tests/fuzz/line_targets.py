@@ -6,11 +6,26 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from random import Random
 
+from cardcore.card_keys.asks import (
+    Authenticated,
+    BeginAuthentication,
+    Begun,
+    Ended,
+    FinishAuthentication,
+    KeyAnswer,
+    KeyRequest,
+    OpenAnswer,
+    Opened,
+    SealCommand,
+    Sealed,
+)
+from cardcore.card_keys.roles import KeyRole
 from cardcore.reasons import Reason
 from reader_daemon.messages import CardRead
 from reader_daemon.protocols.card.apdu import exchange, parse_answer
-from reader_daemon.protocols.card.dialogue import CardPolicy, TransmitFailed, card_dialogue, run_dialogue
-from reader_daemon.protocols.card.outcome import Assertion, Assurance, CardFailure
+from reader_daemon.protocols.card.desfire import DesfireReader
+from reader_daemon.protocols.card.dialogue import CardPolicy, card_dialogue, run_dialogue
+from reader_daemon.protocols.card.outcome import Assertion, Assurance, CardFailure, TransmitFailed
 from reader_daemon.protocols.card.tlv import encode_tlv, parse_tlv
 from reader_daemon.protocols.osdp.codes import CommandCode
 from reader_daemon.protocols.osdp.commands import MalformedDataError, ShowText, decode_command
@@ -131,6 +146,27 @@ def card_tlv(data: bytes) -> None:
         assert b"".join(encode_tlv(tag, value) for tag, value in entries.items()) == data
 
 
+class TrustingKeys:
+    """A key source that takes every card for genuine: what is left is the signature; a `KeySource`."""
+
+    def ask(self, request: KeyRequest) -> KeyAnswer:
+        """Say yes."""
+        match request:
+            case BeginAuthentication():
+                return Begun(b"h" * 16, bytes(16))
+            case FinishAuthentication():
+                return Authenticated()
+            case SealCommand(command=command):
+                return Sealed(command.data)
+            case OpenAnswer(data=data):
+                return Opened(data)
+            case _:
+                return Ended()
+
+
+DESFIRE = DesfireReader(KeyRole.GATE_READ, issuers=())
+
+
 def card_answers(data: bytes) -> None:
     """Check that a chained answer ends, and that a dialogue with any card ends without a proof that it did not give."""
     parse_answer(data)
@@ -143,8 +179,9 @@ def card_answers(data: bytes) -> None:
             raise TransmitFailed(Reason.CARD_MOVED, "gone")
         return answer
 
-    policy = CardPolicy(allow_low_assurance=bool(data and data[0] & 1))
-    outcome = run_dialogue(card_dialogue(policy, Random(1).randbytes), transmit, HandClock(), policy.budget_ms)
+    policy = CardPolicy(desfire=DESFIRE, allow_low_assurance=bool(data and data[0] & 1))
+    dialogue = card_dialogue(policy, Random(1).randbytes)
+    outcome = run_dialogue(dialogue, transmit, HandClock(), policy.budget_ms, TrustingKeys())
     if isinstance(outcome, Assertion):
         assert policy.allow_low_assurance
         assert outcome.assurance is Assurance.LOW
