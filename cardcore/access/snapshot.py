@@ -173,7 +173,7 @@ class Snapshot:
         """Return the periods that hold on a business day, one a meal, in order of their start."""
         found = self._meals_on.get(business_day)
         if found is None:
-            found = _remember(self._meals_on, business_day, _valid_meals(self.meals, business_day))
+            found = _remember(self._meals_on, business_day, valid_meals(self.meals, business_day))
         return found
 
     def limits_for(self, category: str, stall: str, meal: str) -> tuple[LimitItem, ...]:
@@ -246,7 +246,8 @@ def _remember(found: dict[Key, Value], key: Key, value: Value) -> Value:
     return value
 
 
-def _valid_meals(meals: Iterable[MealItem], business_day: date) -> tuple[MealItem, ...]:
+def valid_meals(meals: Iterable[MealItem], business_day: date) -> tuple[MealItem, ...]:
+    """Return the periods of some meals that hold on a business day, one a meal, in order of their start."""
     newest: dict[str, MealItem] = {}
     for item in meals:
         started = item.valid_from is None or item.valid_from <= business_day

@@ -48,7 +48,7 @@ def upsert_tills(session: Connection, site_id: UUID, rows: NewRows) -> None:
 
 
 def upsert_meals(session: Connection, site_id: UUID, rows: NewRows) -> None:
-    """Add or change meal periods: id, name_en, name_zh, start_seconds, end_seconds, limit_count."""
+    """Add or change meal periods: id, names, start_seconds, end_seconds, limit_count, counts_as and its days."""
     _each(session, _UPSERT_MEAL, site_id, rows)
 
 
@@ -91,10 +91,13 @@ _UPSERT_TILL = text("""
         reader = excluded.reader, stall_id = excluded.stall_id
 """)
 _UPSERT_MEAL = text("""
-    insert into meal_period (site_id, id, name_en, name_zh, start_seconds, end_seconds, limit_count)
-    values (:site_id, :id, :name_en, :name_zh, :start_seconds, :end_seconds, :limit_count)
+    insert into meal_period (site_id, id, name_en, name_zh, start_seconds, end_seconds, limit_count, counts_as,
+        valid_from, valid_until)
+    values (:site_id, :id, :name_en, :name_zh, :start_seconds, :end_seconds, :limit_count, :counts_as, :valid_from,
+        :valid_until)
     on conflict (site_id, id) do update set name_en = excluded.name_en, name_zh = excluded.name_zh,
-        start_seconds = excluded.start_seconds, end_seconds = excluded.end_seconds, limit_count = excluded.limit_count
+        start_seconds = excluded.start_seconds, end_seconds = excluded.end_seconds, limit_count = excluded.limit_count,
+        counts_as = excluded.counts_as, valid_from = excluded.valid_from, valid_until = excluded.valid_until
 """)
 _UPSERT_TARIFF = text("""
     insert into tariff (site_id, meal_id, stall_id, category_id, price_fen)

@@ -78,11 +78,13 @@ def _prefix(term: str) -> str:
 _POLICY_ROWS = text("""
     select k.key as credential, c.id as card_id, c.person_id, c.product, c.state, c.valid_from, c.valid_until,
            p.category_id, a.id as account_id, a.state as account_state,
+           case when d.credit then d.id else '' end as credit,
            coalesce((select array_agg(l.level_id order by l.level_id) from person_level l
                      where l.person_id = c.person_id and p.state = 'active'), '{}') as levels
     from credential k join card c on c.id = k.card_id
     left join person p on p.id = c.person_id
     left join account a on a.person_id = c.person_id
+    left join department d on d.site_id = p.site_id and d.id = p.department_id
     where k.site_id = :site_id and (:all or c.id = any(cast(:ids as uuid[])))
     order by k.key
 """)

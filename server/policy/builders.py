@@ -6,21 +6,29 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from cardcore.access.items import (
     AccountState,
     CardItem,
     CardState,
     DayItem,
     Degraded,
+    Dish,
+    EligibilityItem,
     LaneItem,
     LaneMode,
     LevelItem,
+    LimitItem,
     MealItem,
+    MenuItem,
     Product,
+    RateItem,
     ScheduleItem,
     SiteItem,
     TariffItem,
     TillItem,
+    Turn,
     ZoneItem,
 )
 from cardcore.calendar import DayKind, Interval
@@ -95,6 +103,7 @@ def card_item(row: Row) -> CardItem:
         account_state=AccountState(row["account_state"] or AccountState.OPEN),
         valid_from_ms=to_millis(row["valid_from"]) if row["valid_from"] else 0,
         valid_until_ms=to_millis(row["valid_until"]) if row["valid_until"] else NEVER_ENDS_MS,
+        credit=row["credit"],
     )
 
 
@@ -104,11 +113,25 @@ def till_item(row: Row) -> TillItem:
         id=row["id"],
         reader=row["reader"],
         stall=row["stall_id"],
+        mode=row["mode"],
+        amount=Fen(row["amount_fen"]),
+        payer=row["payer"],
+        ordered=row["ordered"],
+        turns=msgspec.convert(row["turns"], tuple[Turn, ...]),
+        key_prices=tuple((key, Fen(fen)) for key, fen in row["key_prices"]),
+        opening=msgspec.convert(row["opening"], tuple[Interval, ...]),
+        without_meal=row["without_meal"],
+        presence=row["presence"],
+        zone=row["zone_id"],
+        serves_unproved=row["serves_unproved"],
+        undo_minutes=row["undo_minutes"],
+        undo_code=row["undo_code"],
         offline_tap_cap=Fen(row["offline_tap_cap_fen"]),
         offline_card_cap=row["offline_card_cap"],
         offline_count_cap=row["offline_count_cap"],
         offline_sum_cap=Fen(row["offline_sum_cap_fen"]),
         offline_hours_cap=row["offline_hours_cap"],
+        offline_list_hours_cap=row["offline_list_hours_cap"],
     )
 
 
@@ -119,6 +142,9 @@ def meal_item(row: Row) -> MealItem:
         start_seconds=row["start_seconds"],
         end_seconds=row["end_seconds"],
         limit_count=row["limit_count"],
+        counts_as=row["counts_as"],
+        valid_from=row["valid_from"],
+        valid_until=row["valid_until"],
     )
 
 
@@ -127,3 +153,32 @@ def tariff_item(row: Row) -> TariffItem:
     return TariffItem(
         meal=row["meal_id"], price=Fen(row["price_fen"]), stall=row["stall_id"], category=row["category_id"]
     )
+
+
+def limit_item(row: Row) -> LimitItem:
+    """Build from `charge_limit`."""
+    return LimitItem(
+        id=row["id"],
+        per=row["per"],
+        count=row["count"],
+        fen=Fen(row["fen"]),
+        category=row["category_id"],
+        stall=row["stall_id"],
+        meal=row["meal_id"],
+        soft=row["soft"],
+    )
+
+
+def rate_item(row: Row) -> RateItem:
+    """Build from `category_rate`."""
+    return RateItem(row["category_id"], row["stall_id"], row["discount_percent"], row["surcharge_percent"])
+
+
+def eligibility_item(row: Row) -> EligibilityItem:
+    """Build from `eligibility`."""
+    return EligibilityItem(tuple(row["categories"]), row["stall_id"], row["meal_id"])
+
+
+def menu_item(row: Row) -> MenuItem:
+    """Build from a row of `server.canteen.menu_repository.menu_rows`: one stall's menu of one day."""
+    return MenuItem(row["stall_id"], row["day"], tuple(Dish(*dish) for dish in row["dishes"]))

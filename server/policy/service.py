@@ -17,13 +17,18 @@ from cardcore.access.snapshot import Snapshot, StateItem, encode_item, item_dige
 from cardcore.ids import CardId, CredentialKey, SiteId
 from cardcore.reasons import Reason
 from server.access import repository as access_rows
+from server.canteen import charging_repository as charging_rows
+from server.canteen import menu_repository as menu_rows
 from server.canteen import repository as canteen_rows
 from server.cards import repository as card_rows
 from server.database import ReadSession, WriteSession
 from server.policy import builders, repository
 from server.system import System
 
-KINDS = frozenset({"site", "zone", "schedule", "day", "level", "lane", "till", "meal", "tariff", "card"})
+KINDS = frozenset({
+    "site", "zone", "schedule", "day", "level", "lane", "till", "meal", "tariff", "limit", "rate", "eligibility",
+    "menu", "card",
+})  # fmt: skip
 """Every kind of item a site's rows give."""
 _MODULUS = 2**256
 
@@ -90,6 +95,10 @@ def site_items(session: Session, site_id: SiteId, kinds: Collection[str] = KINDS
         ("till", canteen_rows.till_rows, builders.till_item),
         ("meal", canteen_rows.meal_rows, builders.meal_item),
         ("tariff", canteen_rows.tariff_rows, builders.tariff_item),
+        ("limit", charging_rows.limit_rows, builders.limit_item),
+        ("rate", charging_rows.rate_rows, builders.rate_item),
+        ("eligibility", charging_rows.eligibility_rows, builders.eligibility_item),
+        ("menu", menu_rows.menu_rows, builders.menu_item),
         ("card", card_rows.policy_rows, builders.card_item),
     )
     return [build(row) for kind, read, build in sources if kind in kinds for row in read(session, site_id)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +48,8 @@ class TestMeals:
             (5 * HOUR, 5 * HOUR, "ends when it starts"),
             (-1, HOUR, "outside the day"),
             (DAY_SECONDS, HOUR, "outside the day"),
+            (3 * HOUR, 5 * HOUR, "two business days"),
+            (15 * HOUR, 14 * HOUR, "two business days"),
         ],
     )
     def test_a_wrong_meal_is_refused_and_changes_nothing(
@@ -56,6 +61,36 @@ class TestMeals:
         assert problem is not None
         assert reason in problem
         assert database.read(lambda session: policy.current_version(session, site)) == before
+
+    def test_hours_may_be_moved_for_some_days(self, database: Database, system: System, site: SiteId) -> None:
+        put_meals(database, system, site, LUNCH, NIGHT, meal("tea", 14 * HOUR, 15 * HOUR))
+        summer = replace(
+            meal("lunch-summer", 11 * HOUR, 14 * HOUR), counts_as="lunch",
+            valid_from=date(2026, 7, 1), valid_until=date(2026, 9, 1),
+        )  # fmt: skip
+        assert put_meals(database, system, site, summer) is None
+        snapshot = database.read(lambda session: policy.load_snapshot(session, site))
+        hours = [snapshot.meals_on(date(2026, month, 1))[0].start_seconds // HOUR for month in (6, 7, 8, 9)]
+        assert hours == [10, 11, 11, 10]
+        longer = replace(summer, end_seconds=14 * HOUR + 1)
+        assert put_meals(database, system, site, longer) == "meals lunch-summer and tea overlap"
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"counts_as": "brunch"}, "no meal of its own"),
+            ({"counts_as": "lunch"}, "say on which days"),
+            ({"valid_from": date(2026, 7, 2), "valid_until": date(2026, 7, 2)}, "before it begins"),
+            ({"id": "none"}, "no meal can be named"),
+        ],
+    )
+    def test_wrong_days_are_refused(
+        self, database: Database, system: System, site: SiteId, change: dict[str, object], words: str
+    ) -> None:
+        put_meals(database, system, site, LUNCH)
+        problem = put_meals(database, system, site, replace(meal("x", 15 * HOUR, 16 * HOUR), **change))  # type: ignore[arg-type]
+        assert problem is not None
+        assert words in problem
 
     def test_a_meal_may_be_moved_over_its_own_old_time(self, database: Database, system: System, site: SiteId) -> None:
         put_meals(database, system, site, LUNCH)

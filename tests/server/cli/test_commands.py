@@ -14,7 +14,11 @@ import psycopg
 import pytest
 import structlog
 
+from cardcore.access.items import SiteItem
 from server.cli import NOT_WELL, USED_WRONGLY, main
+from server.cli.repository import sites
+from server.database import Database
+from server.policy import service as policy
 from tests.private_redis import PrivateRedis
 
 
@@ -157,6 +161,18 @@ def test_a_code_for_a_device(home: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert said.out.strip() in said.err
     assert main(["device", "code", "Gate North", "--purpose", "gate"]) == 1
     assert main(["device", "code", "gate-south"]) == 1
+
+
+def test_migrating_publishes_what_an_older_version_wrote_otherwise(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = Database(_url())
+    ((site, _),) = database.read(sites)
+    database.write(lambda session: policy.publish(session, site, [SiteItem(offline_limit_hours=71)]))
+    database.close()
+    assert doctor(capsys)[1]["policy"]["level"] == "trouble"
+    assert main(["migrate"]) == 0
+    assert doctor(capsys)[1]["policy"]["level"] != "trouble"
 
 
 def test_wrong_settings_are_explained_line_by_line(
