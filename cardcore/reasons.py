@@ -25,6 +25,8 @@ class Reason(StrEnum):
     CARD_OF_OTHER_SITE = "card_of_other_site"
     CARD_INCOMPLETE = "card_incomplete"
     """Its personalisation was torn, or never begun."""
+    CARD_IN_USE = "card_in_use"
+    """It was personalised before and is not overwritten."""
     CARD_KEY_EPOCH = "card_key_epoch"
     """Its keys are of an epoch that is not accepted (any more)."""
     KEYS_UNAVAILABLE = "keys_unavailable"

@@ -34,6 +34,7 @@ REASON_TEXTS: Mapping[Reason, ReasonText] = {
     Reason.CARD_TIMEOUT: ReasonText("Card did not answer in time", "卡片响应超时", "TRY AGAIN"),
     Reason.CARD_OF_OTHER_SITE: ReasonText("Card of another site", "其他单位的卡片", "OTHER SITE"),
     Reason.CARD_INCOMPLETE: ReasonText("Card is not finished; see the desk", "卡片未制作完成", "SEE CARD DESK"),
+    Reason.CARD_IN_USE: ReasonText("Card is issued already", "卡片已发放，不可覆盖", "CARD IN USE"),
     Reason.CARD_KEY_EPOCH: ReasonText("Card's keys are outdated; renew it", "卡片密钥已过期，请更换", "RENEW CARD"),
     Reason.KEYS_UNAVAILABLE: ReasonText("Card cannot be checked now", "暂时无法验证卡片，请重试", "TRY AGAIN"),
     Reason.POSSIBLY_STALE: ReasonText("The line held the tap back; tap again", "线路恢复中，请重新刷卡", "TAP AGAIN"),

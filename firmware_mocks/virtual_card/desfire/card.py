@@ -309,8 +309,9 @@ class DesfireCard:
         return b""
 
     def _delete_application(self, header: bytes, _body: bytes) -> bytes:
-        self._master_only(0x04 if self._aid == bytes(3) else 0)
-        if header not in self.applications or not any(header):
+        """Delete with the card's or the application's master key, however free creating is."""
+        self._master_only()
+        if header not in self.applications or not any(header) or self._aid not in (bytes(3), header):
             raise CardError(0xA0)
         del self.applications[header]
         if self._aid == header:

@@ -37,7 +37,6 @@ from reader_daemon.protocols.card.outcome import (
 )
 
 SCHEME = "desfire"
-CREDENTIAL_FILE = 1
 SELECT_APPLICATION = 0x5A
 _VERSION_UID = slice(14, 21)
 _PROBLEM_REASONS = {
@@ -83,10 +82,12 @@ def desfire_dialogue(reader: DesfireReader) -> Dialogue[SchemeOutcome]:
         return version
     if isinstance(version, Rejected) or len(version) != 1 or version[0] == FACTORY_EPOCH:
         return CardFailure(Reason.CARD_INCOMPLETE, f"key {number} of {reader.application} was never set")
-    failure = yield from authenticate_as(channel, reader, KeyName(reader.role, uid, version[0]))
+    key = KeyName(reader.role, uid, version[0])
+    failure = yield from authenticate_as(channel, key, KeyPurpose.READ, accept_ev1=reader.accept_ev1)
     if failure is not None:
         return failure
-    file = yield from read_data(channel, CREDENTIAL_FILE, 0, CREDENTIAL_FILE_BYTES, CommMode.FULL)
+    # the file of a role bears the number of its key, since a file of EV1 has one reading key only
+    file = yield from read_data(channel, number, 0, CREDENTIAL_FILE_BYTES, CommMode.FULL)
     if isinstance(file, CardFailure):
         return file
     if isinstance(file, Rejected) or not any(file):
@@ -138,17 +139,19 @@ def card_uid() -> Dialogue[bytes | CardFailure]:
     return uid
 
 
-def authenticate_as(channel: DesfireChannel, reader: DesfireReader, key: KeyName) -> Dialogue[CardFailure | None]:
-    """Authenticate for a tap with the best method the card takes: EV2, LRP where it demands that, EV1 where it is one.
+def authenticate_as(
+    channel: DesfireChannel, key: KeyName, purpose: KeyPurpose, *, accept_ev1: bool
+) -> Dialogue[CardFailure | None]:
+    """Authenticate with the best method the card takes: EV2, LRP where it demands that, EV1 where it is one.
 
     A weaker method is tried only after the one status that says so, not after any refusal.
     """
     number = KEY_PLACES[key.role][1]
-    refused = yield from channel.authenticate(CardMethod.EV2_FIRST, number, key, KeyPurpose.READ)
+    refused = yield from channel.authenticate(CardMethod.EV2_FIRST, number, key, purpose)
     if refused == Rejected(DesfireStatus.PERMISSION):
-        refused = yield from channel.authenticate(CardMethod.LRP_FIRST, number, key, KeyPurpose.READ)
-    elif refused == Rejected(DesfireStatus.ILLEGAL_COMMAND) and reader.accept_ev1:
-        refused = yield from channel.authenticate(CardMethod.EV1_AES, number, key, KeyPurpose.READ)
+        refused = yield from channel.authenticate(CardMethod.LRP_FIRST, number, key, purpose)
+    elif refused == Rejected(DesfireStatus.ILLEGAL_COMMAND) and accept_ev1:
+        refused = yield from channel.authenticate(CardMethod.EV1_AES, number, key, purpose)
     if not isinstance(refused, Rejected):
         return refused
     match refused.status:
