@@ -39,7 +39,7 @@ JOIN_SECONDS = 75
 
 log = structlog.get_logger(__name__)
 
-__all__ = ["EmbeddedPostgresError", "EmbeddedSupervisor", "embedded_postgres", "embedded_postgres_url"]
+__all__ = ["EmbeddedPostgresError", "EmbeddedSupervisor", "embedded_postgres", "embedded_postgres_url", "nobody_uses"]
 
 
 def embedded_postgres_url(data_dir: Path) -> str:
@@ -48,12 +48,12 @@ def embedded_postgres_url(data_dir: Path) -> str:
 
 
 @contextmanager
-def embedded_postgres(data_dir: Path) -> Iterator[str]:
+def embedded_postgres(data_dir: Path, wal_archive: Path | None = None) -> Iterator[str]:
     """Run the cluster of `data_dir` for the body, restarted whenever it dies; yield its address.
 
     Raises EmbeddedPostgresError, which says what to do.
     """
-    supervisor = EmbeddedSupervisor(data_dir)
+    supervisor = EmbeddedSupervisor(data_dir, wal_archive=wal_archive)
     try:
         yield supervisor.start()
     finally:
@@ -63,9 +63,11 @@ def embedded_postgres(data_dir: Path) -> Iterator[str]:
 class EmbeddedSupervisor:
     """This process's share in the cluster: user always, keeper when nobody else is."""
 
-    def __init__(self, data_dir: Path, on_restart: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, data_dir: Path, on_restart: Callable[[], None] = lambda: None, *, wal_archive: Path | None = None
+    ) -> None:
         """Take the folder that holds the cluster; `on_restart` is called from the supervisor's thread."""
-        self._cluster = Cluster(data_dir.absolute())
+        self._cluster = Cluster(data_dir.absolute(), wal_archive)
         self._data_dir = data_dir.absolute()
         self._on_restart = on_restart
         self._users: IO[bytes] | None = None
@@ -184,6 +186,18 @@ class EmbeddedSupervisor:
         if self._keeper is not None:
             self._keeper.close()
             self._keeper = None
+
+
+@contextmanager
+def nobody_uses(data_dir: Path) -> Iterator[bool]:
+    """Yield whether no process uses the cluster of `data_dir`; while the body runs, none can begin to."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    alone = _locked(data_dir / USERS_FILE, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        yield alone is not None
+    finally:
+        if alone is not None:
+            alone.close()
 
 
 def _locked(path: Path, how: int) -> IO[bytes] | None:

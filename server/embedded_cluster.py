@@ -38,6 +38,8 @@ CONNECT_SECONDS = 2
 INIT_SECONDS = 120
 ORPHAN_TRIES = 200
 ORPHAN_WAIT_MS = 50
+ARCHIVE_SECONDS = 60
+"""A piece of the log that is not full is archived after this long: what a lost disk can cost, at most."""
 MAX_LOG_BYTES = 10 * 1024 * 1024
 
 SETTINGS = {
@@ -70,9 +72,10 @@ class EmbeddedPostgresError(Exception):
 class Cluster:
     """The cluster in `data_dir/postgres`."""
 
-    def __init__(self, data_dir: Path) -> None:
-        """Take the absolute data folder; touches nothing."""
+    def __init__(self, data_dir: Path, wal_archive: Path | None = None) -> None:
+        """Take the absolute data folder, and the folder to copy the log to as it is written; touches nothing."""
         self.folder = data_dir / "postgres"
+        self._wal_archive = wal_archive
         self.log_file = self.folder / "log"
         self._sockets = _socket_folder(self.folder)
 
@@ -89,6 +92,7 @@ class Cluster:
             self._outwait_orphans()
             self._forget_stranger()
             self._prepare_sockets()
+            self._prepare_archive()
             self._keep_log_short()
             self._pg_ctl("start", START_SECONDS, "-l", str(self.log_file), "-o", self._options())
         self._make_database()
@@ -181,8 +185,17 @@ class Cluster:
         if self.log_file.exists() and self.log_file.stat().st_size > MAX_LOG_BYTES:
             self.log_file.rename(self.log_file.with_name("log.old"))
 
+    def _prepare_archive(self) -> None:
+        account = _account()
+        if self._wal_archive is not None:
+            self._wal_archive.mkdir(parents=True, exist_ok=True)
+            if account is not None:
+                _let_in(account, self._wal_archive.parent)
+                os.chown(self._wal_archive, account.pw_uid, account.pw_gid)
+            self._wal_archive.chmod(0o700)
+
     def _options(self) -> str:
-        values = {**SETTINGS, "unix_socket_directories": str(self._sockets)}
+        values = {**SETTINGS, "unix_socket_directories": str(self._sockets), **_archiving(self._wal_archive)}
         return shlex.join(part for name, value in values.items() for part in ("-c", f"{name}={value}"))
 
     def _make_database(self) -> None:
@@ -232,6 +245,29 @@ def _socket_folder(folder: Path) -> Path:
         return folder
     name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     return Path("/tmp") / f"onecard-{name}"  # noqa: S108 - made 0700, and refused when it is somebody else's
+
+
+def _archiving(folder: Path | None) -> dict[str, str]:
+    """Return the settings that copy each finished piece of the log: written beside, synced, then renamed."""
+    if folder is None:
+        return {"archive_mode": "off"}
+    target = shlex.quote(f"{folder}/") + "%f.gz"
+    command = f"gzip -c %p > {target}.part && sync {target}.part && mv {target}.part {target}"
+    return {"archive_mode": "on", "archive_command": command, "archive_timeout": str(ARCHIVE_SECONDS)}
+
+
+def hand_over(folder: Path) -> None:
+    """Give a folder and all in it to the account the cluster runs as, and let it pass through the folders above."""
+    account = _account()
+    if account is not None:
+        _let_in(account, folder.parent)
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
+
+
+def program_folder() -> Path:
+    """Return where the PostgreSQL programs of the wheel are. Raises EmbeddedPostgresError where there are none."""
+    return _programs(None)
 
 
 def _account() -> pwd.struct_passwd | None:

@@ -47,7 +47,11 @@ class Parts:
         self.system = system or real_system()
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self.secrets = load_secrets(settings.data_dir, self.system.ids)
-        self._embedded = None if settings.database_url else EmbeddedSupervisor(settings.data_dir)
+        self._embedded = (
+            None
+            if settings.database_url
+            else EmbeddedSupervisor(settings.data_dir, wal_archive=settings.wal_archive_dir)
+        )
         self.url = _brought_up(self._embedded) if self._embedded else settings.database_url
         self.database = Database(self.url)
         self.run = Executor("service", settings.executor_threads)

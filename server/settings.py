@@ -40,6 +40,9 @@ _ALLOWED: Mapping[str, str] = {
     "keys_passphrase_file": "the path of a file of 0600 with the passphrase of card.keys, or the PIN of the token",
     "keys_module": "the path of a PKCS#11 library, or empty to keep card keys in card.keys",
     "keys_token": "the label of the PKCS#11 token",
+    "backup_dir": "a folder that this account may write, best on another disk, e.g. /mnt/backup/onecard",
+    "backups_kept": "a number from 1 to 365",
+    "wal_archive_dir": "a folder on another disk for the log of the embedded PostgreSQL, or empty",
 }
 
 
@@ -80,6 +83,9 @@ class Settings(BaseSettings):
     keys_passphrase_file: Path | None = None
     keys_module: Path | None = None
     keys_token: str = "onecard"  # noqa: S105 - the label of a PKCS#11 token
+    backup_dir: Path | None = None
+    backups_kept: int = Field(default=7, ge=1, le=365)
+    wal_archive_dir: Path | None = None
 
     @field_validator("database_url")
     @classmethod
@@ -110,6 +116,11 @@ class Settings(BaseSettings):
     def _is_absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
+    @field_validator("backup_dir", "wal_archive_dir", mode="before")
+    @classmethod
+    def _is_folder(cls, value: object) -> object:
+        return Path(str(value)).expanduser().absolute() if value else None
+
     @field_validator("tls_certificate", "tls_key", mode="before")
     @classmethod
     def _is_file(cls, value: object) -> object:
@@ -138,6 +149,11 @@ class Settings(BaseSettings):
             )
             raise ValueError(msg)
         return self
+
+    @property
+    def backups(self) -> Path:
+        """Where backups are kept."""
+        return self.backup_dir or self.data_dir / "backups"
 
     @property
     def is_loopback(self) -> bool:

@@ -14,6 +14,8 @@ from pathlib import Path
 COMMANDS = {
     "serve": "run the server",
     "migrate": "bring the database's schema to the newest version",
+    "backup": "copy the database, list the copies, try one",
+    "restore": "put a backup in place of the database",
     "doctor": "find what is wrong and say what to do",
     "user": "add, list, disable staff; set passwords",
     "keys": "make the card keys, show their state, begin new epochs, restore them",

@@ -46,7 +46,7 @@ def database_url(settings: Settings) -> Iterator[str]:
     if settings.database_url:
         yield settings.database_url
         return
-    with embedded_postgres(settings.data_dir) as url:
+    with embedded_postgres(settings.data_dir, settings.wal_archive_dir) as url:
         yield url
 
 
