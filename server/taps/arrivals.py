@@ -106,6 +106,7 @@ class ChargeRow(NamedTuple):
     stall: str
     meal: str
     business_day: date
+    """In which the meal was eaten; it may be posted in a later one."""
     legs: tuple[tuple[UUID, int], ...]
     """(from ledger account, fen) of its transfers, less what was refunded by hand."""
 

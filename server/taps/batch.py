@@ -6,8 +6,9 @@ a stored decision, a mark) is changed in the facts before the next is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from functools import cache
 
 from cardcore.access.decide import GateTap, SiteState, decide
 from cardcore.access.items import CardItem
@@ -43,8 +44,19 @@ FUTURE_TOLERANCE = timedelta(minutes=10)
 class Batch:
     """Decides and books the arrivals of one transaction."""
 
-    def __init__(self, facts: Facts, snapshots: Mapping[SiteId, Snapshot], ids: IdSource, now: datetime) -> None:
-        """Take everything that was read; `now` is the server's instant of this batch."""
+    def __init__(
+        self,
+        facts: Facts,
+        snapshots: Mapping[SiteId, Snapshot],
+        ids: IdSource,
+        now: datetime,
+        closed_through: Callable[[SiteId], date | None],
+    ) -> None:
+        """Take everything that was read; `now` is the server's instant of this batch.
+
+        `closed_through` tells a site's last closed day; only records of earlier days make it be asked.
+        """
+        self._closed_through = cache(closed_through)
         self._facts = facts
         self._snapshots = snapshots
         self._ids = ids
@@ -176,14 +188,24 @@ class Batch:
         meal = Meal(
             tap_key, arrival.device.site, tap.place, till.stall if till else "unknown",
             outcome.verdict.meal or "unknown", moment.business_day, at, outcome.verdict.offline, flag,
+            self._posting_day(arrival.device.site, moment.business_day),
         )  # fmt: skip
         if charge is not None and charge.in_force:
-            self._sheet.reverse(meal, charge)
+            self._sheet.reverse(meal, charge, self._posting_day(arrival.device.site, charge.business_day))
             legs, _ = forced_legs(account, wanted)  # the purses have just got their money back
         if wanted:
             self._sheet.charge(meal, account, legs)
             if flag:
                 self._find(arrival.device.site, f"offline_{flag}", tap_key, {"amount_fen": wanted})
+
+    def _posting_day(self, site: SiteId, eaten: date) -> date:
+        """Return the business day in which a meal of a day is posted: its own, or today where that one is closed."""
+        snapshot = self._snapshots[site]
+        today = site_time(self._now, snapshot.zone, snapshot.day_starts_at).business_day
+        if eaten >= today:
+            return eaten
+        closed = self._closed_through(site)
+        return today if closed is not None and eaten <= closed else eaten
 
     def _account_of(self, card: CardItem | None) -> AccountRow | None:
         return self._facts.accounts.get(card.account) if card is not None and card.account is not None else None

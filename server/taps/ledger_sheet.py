@@ -32,9 +32,12 @@ class Meal:
     stall: str
     meal: str
     business_day: date
+    """In which it was eaten."""
     at: datetime
     offline: bool
     flag: str = ""
+    posted_in: date | None = None
+    """The business day it is posted in; None = the one it was eaten in."""
 
 
 class LedgerSheet:
@@ -53,23 +56,27 @@ class LedgerSheet:
         revision = 0 if before is None else before.revision + 1
         charge_id = self._ids.uuid7()
         stall = self._ledger_account(meal.site, "stall", meal.stall)
+        posted_in = meal.posted_in or meal.business_day
         taken: list[tuple[UUID, int]] = []
         amount = sum(leg.amount for leg in legs)
         for leg in legs:
             source, balance = self._take(meal, account, leg)
             taken.append((source, leg.amount))
-            self._transfer(meal, "charge", charge_id, (source, stall), leg.amount, (balance, None))
+            self._transfer(meal, posted_in, "charge", charge_id, (source, stall), leg.amount, (balance, None))
         row = ChargeRow(
             charge_id, revision, amount, account.id if account else None, account.person_id if account else None,
             meal.till, meal.stall, meal.meal, meal.business_day, tuple(taken),
         )  # fmt: skip
-        self._add(meal, row, reverses=None)
+        self._add(meal, row, posted_in, reverses=None)
         if account is not None:
             _count_meal(account, meal.business_day, meal.meal, 1, amount)
         return row
 
-    def reverse(self, meal: Meal, charge: ChargeRow) -> ChargeRow:
-        """Book the opposite of a charge in force: every purse gets back what was taken and not refunded since."""
+    def reverse(self, meal: Meal, charge: ChargeRow, posted_in: date) -> ChargeRow:
+        """Book the opposite of a charge in force, in a business day.
+
+        Every purse gets back what was taken and not refunded since.
+        """
         if not charge.in_force:
             msg = f"charge {charge.id} is not in force"
             raise ValueError(msg)
@@ -83,12 +90,12 @@ class LedgerSheet:
                 purse.balance += amount
                 purse.changed = True
             balance = purse.balance if purse is not None else None
-            self._transfer(meal, "reversal", reversal_id, (stall, source), amount, (None, balance))
+            self._transfer(meal, posted_in, "reversal", reversal_id, (stall, source), amount, (None, balance))
         row = ChargeRow(
             reversal_id, charge.revision + 1, charge.amount, charge.account_id, charge.person_id,
             charge.till, charge.stall, charge.meal, charge.business_day, (),
         )  # fmt: skip
-        self._add(meal, row, reverses=charge.id)
+        self._add(meal, row, posted_in, reverses=charge.id)
         if account is not None:
             # Who was refunded the whole charge has had the meal's count back already.
             count = 0 if charge.amount and not charge.legs else -1
@@ -116,6 +123,7 @@ class LedgerSheet:
     def _transfer(
         self,
         meal: Meal,
+        posted_in: date,
         kind: str,
         charge_id: UUID,
         accounts: tuple[UUID, UUID],
@@ -131,7 +139,7 @@ class LedgerSheet:
                 amount,
                 *balances,
                 charge_id,
-                meal.business_day,
+                posted_in,
                 meal.at,
                 self._now,
                 f"till:{meal.till}",
@@ -139,7 +147,7 @@ class LedgerSheet:
             )
         )
 
-    def _add(self, meal: Meal, row: ChargeRow, reverses: UUID | None) -> None:
+    def _add(self, meal: Meal, row: ChargeRow, posted_in: date, reverses: UUID | None) -> None:
         device, epoch, seq = meal.key
         self._facts.journals[device, epoch].charges[seq] = row
         self._writes.charge.append(
@@ -156,12 +164,13 @@ class LedgerSheet:
                 row.till,
                 row.stall,
                 row.meal,
-                row.business_day,
+                posted_in,
                 row.amount,
                 meal.offline,
                 meal.flag,
                 meal.at,
                 self._now,
+                None if posted_in == row.business_day else row.business_day,
             )
         )
 

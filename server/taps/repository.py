@@ -158,6 +158,11 @@ class PostgresTaps:
             found[account_id].meals[day, meal] = count
         return found
 
+    def closed_through(self, site: SiteId) -> date | None:
+        """Read the last business day that takes no postings any more, or None."""
+        row = self._connection.execute(_CLOSED_THROUGH, (site,)).fetchone()
+        return row[0] if row is not None else None
+
     def ledger_accounts(self, site: SiteId) -> dict[tuple[str, str], UUID]:
         """Read a site's accounts that take charges or stand for a missing purse, by role and name."""
         rows = self._connection.execute(_LEDGER_ACCOUNTS, (site,)).fetchall()
@@ -260,7 +265,7 @@ _STORED = """
 _CHARGES = """
     select distinct on (c.device_id, c.epoch, c.seq)
            c.device_id, c.epoch, c.seq, c.id, c.revision, c.amount_fen, c.account_id, c.person_id, c.till_id,
-           c.stall_id, c.meal_id, c.business_day, t.accounts, t.amounts
+           c.stall_id, c.meal_id, coalesce(c.event_day, c.business_day), t.accounts, t.amounts
     from charge c join unnest(%s::uuid[], %s::bigint[], %s::bigint[]) k(device_id, epoch, seq)
         using (device_id, epoch, seq)
     cross join lateral (
@@ -284,6 +289,7 @@ _MEALS = """
     select account_id, business_day, meal_id, count from meal_count
     where account_id = any(%s) and business_day = any(%s) order by 1, 2, 3
 """
+_CLOSED_THROUGH = "select closed_through from books where site_id = %s"
 _LEDGER_ACCOUNTS = """
     select role, name, id from ledger_account where site_id = %s and role in ('stall', 'receivable') order by 1, 2
 """
@@ -328,9 +334,9 @@ _WRITE = """
         from unnest(%b::record_row[])
     ), charges as (
         insert into charge (id, site_id, device_id, epoch, seq, revision, reverses, account_id, person_id, till_id,
-            stall_id, meal_id, business_day, amount_fen, offline, flag, at, posted_at)
+            stall_id, meal_id, business_day, amount_fen, offline, flag, at, posted_at, event_day)
         select id, site_id, device_id, epoch, seq, revision, reverses, account_id, person_id, till_id,
-            stall_id, meal_id, business_day, amount_fen, offline, flag, at, posted_at
+            stall_id, meal_id, business_day, amount_fen, offline, flag, at, posted_at, event_day
         from unnest(%b::charge_row[])
     ), transfers as (
         insert into transfer (id, site_id, kind, from_account, to_account, amount_fen, from_balance_fen,

@@ -32,6 +32,7 @@ _head = Struct(">ii").pack
 _flag = Struct(">ii?").pack
 _long = Struct(">iiq").pack
 _guid = Struct(">ii16s").pack
+_day = Struct(">iii").pack
 _array = Struct(">iiiii").pack
 _size = Struct(">i").pack
 
@@ -41,8 +42,9 @@ def _fixed(*fields: str) -> Struct:
     return Struct(">i" + "".join(f"ii{code}" for code in fields))
 
 
-_NULL = {oid: _head(oid, -1) for oid in (_BOOL, _INT8, _TEXT, _UUID)}
+_NULL = {oid: _head(oid, -1) for oid in (_BOOL, _DATE, _INT8, _TEXT, _UUID)}
 _NULL_BOOL, _NULL_LONG, _NULL_TEXT, _NULL_UUID = _NULL[_BOOL], _NULL[_INT8], _NULL[_TEXT], _NULL[_UUID]
+_NULL_DATE = _NULL[_DATE]
 _U, _Q, _T, _D, _B, _H = "16s", "q", "q", "i", "?", "h"
 
 _record = _fixed(_U, _Q, _Q, _U, _B, _Q, _Q, _T, _T).pack
@@ -102,7 +104,7 @@ def charge_bytes(row: ChargeInsert) -> bytes:
     return b"".join(
         (
             _charge(
-                18, _UUID, 16, row.id.bytes, _UUID, 16, row.site_id.bytes, _UUID, 16, row.device_id.bytes,
+                19, _UUID, 16, row.id.bytes, _UUID, 16, row.site_id.bytes, _UUID, 16, row.device_id.bytes,
                 _INT8, 8, row.epoch, _INT8, 8, row.seq, _INT2, 2, row.revision, _DATE, 4, _days(row.business_day),
                 _INT8, 8, row.amount_fen, _BOOL, 1, row.offline,
                 _TIMESTAMPTZ, 8, _micros(row.at), _TIMESTAMPTZ, 8, _micros(row.posted_at),
@@ -111,6 +113,7 @@ def charge_bytes(row: ChargeInsert) -> bytes:
             _NULL_UUID if row.reverses is None else _guid(_UUID, 16, row.reverses.bytes),
             _NULL_UUID if row.account_id is None else _guid(_UUID, 16, row.account_id.bytes),
             _NULL_UUID if row.person_id is None else _guid(_UUID, 16, row.person_id.bytes),
+            _NULL_DATE if row.event_day is None else _day(_DATE, 4, _days(row.event_day)),
         )
     )  # fmt: skip
 

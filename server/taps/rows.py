@@ -72,6 +72,8 @@ class ChargeInsert(NamedTuple):
     flag: str
     at: datetime
     posted_at: datetime
+    event_day: date | None
+    """The day in which it was eaten, where that one was closed and it is posted in another."""
 
 
 class TransferInsert(NamedTuple):

@@ -68,7 +68,7 @@ class TapService:
         try:
             with self._store.transaction():
                 facts, snapshots = gather(self._store, frames, self._memory, self._policy, now)
-                batch = Batch(facts, snapshots, self._system.ids, now)
+                batch = Batch(facts, snapshots, self._system.ids, now, self._store.closed_through)
                 receipts = [batch.take(arrival, records) for arrival, records in frames]
                 self._store.write(facts, batch.writes, self._events(batch.writes), now)
         except BaseException:

@@ -62,6 +62,10 @@ class TapStore(Protocol):
         """Lock the accounts' purses in id order; return them with the meals they took on the given days."""
         ...
 
+    def closed_through(self, site: SiteId) -> date | None:
+        """Return the last business day that takes no postings any more, or None; asked for late records only."""
+        ...
+
     def ledger_accounts(self, site: SiteId) -> dict[tuple[str, str], UUID]:
         """Return a site's accounts that take charges or stand for a missing purse, by role and name."""
         ...

@@ -7,7 +7,8 @@ from typing import Any
 
 import psycopg
 
-from cardcore.ids import CategoryId, StaffId
+from cardcore.ids import CategoryId, CredentialKey, StaffId
+from cardcore.journal import Intent, Outcome, OutcomeKind, Purpose, Record, Verdict
 from cardcore.till_totals import TillTotal, statement
 from server.close import run, service
 from server.close.models import CloseRefusal, DayClose
@@ -63,6 +64,16 @@ class CountingHouse(Lunch):
         for till in TILLS:
             count, fen = served.get(till, (0, 0))
             self.state(till, count, fen, meal="lunch" if count else "")
+
+    def intent(self, index: int, till: str) -> Intent:
+        """Return a tap of a card at a till, stamped now."""
+        credential = CredentialKey(f"uid:{index:08x}")
+        return Intent(str(self.system.ids.uuid7()), Purpose.TILL, till, till, credential, self.journal.stamp(), 1)
+
+    def served(self, tap: Record, amount: int) -> Outcome:
+        """Return the outcome of a meal that a till served alone, stamped now."""
+        verdict = Verdict(granted=True, reason="charged", policy_version=1, offline=True, amount=amount, meal="lunch")
+        return Outcome(tap.seq, OutcomeKind.SERVED, verdict, self.journal.stamp())
 
     def next_morning(self) -> None:
         """Go to 09:00 of the day after."""
