@@ -38,6 +38,11 @@ OLDEST_WIRE_VERSION = 1
 
 MAX_FRAME_BYTES = 64 * 1024
 MAX_UPLOAD_RECORDS = 500
+UPLOAD_GATHER_MS = 50
+"""A daemon's uploads begin at least this far apart while they are small: outcomes hurry nobody, and each upload costs a
+signature, a check of it and a share of a commit."""
+LARGE_UPLOAD_RECORDS = 64
+"""An upload of so many records waits for no others."""
 MAX_STATE_PART_BYTES = 48 * 1024
 COMMAND_LIFE_MS = 1_000
 """A command is dead this long after it was given (I8)."""

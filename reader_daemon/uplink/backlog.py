@@ -8,7 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cardcore.journal import Record
-from cardcore.wire.messages import MAX_FRAME_BYTES, MAX_UPLOAD_RECORDS
+from cardcore.wire.messages import (
+    LARGE_UPLOAD_RECORDS,
+    MAX_FRAME_BYTES,
+    MAX_UPLOAD_RECORDS,
+    UPLOAD_GATHER_MS,
+)
 
 RECORD_OVERHEAD_BYTES = 144
 """MessagePack around one body: field names, two hashes, seal, number."""
@@ -43,6 +48,16 @@ def next_span(epoch: int, acked_through: int, last_seq: int, lowest_live: int | 
         return None
     allowed = max(credit, NO_CREDIT_RECORDS)
     return Span(epoch, acked_through, min(last - acked_through, allowed, MAX_UPLOAD_RECORDS))
+
+
+def gathering_ms(span: Span, began_ms: int | None, now_ms: int) -> int:
+    """Return how long to let more records gather before `span` is sent, milliseconds; 0 = send now.
+
+    `began_ms` is when the upload before it was sent; None = there was none in this session.
+    """
+    if began_ms is None or span.max_records >= LARGE_UPLOAD_RECORDS:
+        return 0
+    return max(0, began_ms + UPLOAD_GATHER_MS - now_ms)
 
 
 def fitting(records: tuple[Record, ...]) -> tuple[Record, ...]:

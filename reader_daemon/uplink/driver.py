@@ -34,7 +34,7 @@ from reader_daemon.store.journal_db import JournalStore
 from reader_daemon.store.sqlite_file import StoreFault
 from reader_daemon.uplink import effects
 from reader_daemon.uplink.asks import Asks
-from reader_daemon.uplink.backlog import UnderWay, fitting, next_span
+from reader_daemon.uplink.backlog import UnderWay, fitting, gathering_ms, next_span
 from reader_daemon.uplink.backoff import Backoff
 from reader_daemon.uplink.connection import Connection, Connector, LinkClosedError
 from reader_daemon.uplink.effects import Effect, Ended, PolicyEffect
@@ -113,6 +113,8 @@ class Uplink:
         self._to_upload = asyncio.Event()
         self._health_wanted = asyncio.Event()
         self._under_way: UnderWay | None = None
+        self._uploaded_ms: int | None = None
+        self._gathering: asyncio.TimerHandle | None = None
         self._credit = 0
         self._held: set[int] = set()
         """Taps beyond the mark that the server said, in this session, it has stored: decided live, not sent again."""
@@ -202,7 +204,7 @@ class Uplink:
     async def _link_lost(self, connection: Connection) -> None:
         was_open, self.open = self.open, False
         self._live.clear()
-        self._upload = self._under_way = None
+        self._upload = self._under_way = self._uploaded_ms = None
         self._held.clear()
         self._asks.link_lost()
         self._key_asks.link_lost()
@@ -357,6 +359,10 @@ class Uplink:
             if any(other != epoch for other, _, _ in journal.pending_epochs()):
                 raise SessionEndedError(Ended("another epoch has records to send"))
             return
+        wait_ms = gathering_ms(span, self._uploaded_ms, self._around.clock.monotonic_ms())
+        if wait_ms:
+            self._gather(wait_ms)
+            return
         read = await self._run(
             lambda: journal.records_after(span.epoch, span.after, span.max_records, READ_AHEAD_BYTES)
         )
@@ -368,9 +374,19 @@ class Uplink:
         last = records[-1]
         signed = signing.upload_bytes(span.epoch, last.seq, last.hash)
         signature = signing.sign(self._around.identity.signing_key(), signed)
-        self._under_way = UnderWay(span.epoch, last.seq, self._around.clock.monotonic_ms())
+        self._uploaded_ms = self._around.clock.monotonic_ms()
+        self._under_way = UnderWay(span.epoch, last.seq, self._uploaded_ms)
         self._upload = Upload(span.epoch, records, signature)
         self._to_send.set()
+
+    def _gather(self, wait_ms: int) -> None:
+        """Look again after `wait_ms`; one timer runs at a time."""
+        if self._gathering is None:
+            self._gathering = asyncio.get_running_loop().call_later(wait_ms / 1000, self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathering = None
+        self._to_upload.set()
 
     async def _acked(self, ack: UploadAck) -> None:
         under_way, self._under_way = self._under_way, None

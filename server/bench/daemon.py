@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -35,6 +36,8 @@ from cardcore.journal import (
 )
 from cardcore.wire import codec, signing
 from cardcore.wire.messages import (
+    LARGE_UPLOAD_RECORDS,
+    UPLOAD_GATHER_MS,
     WIRE_VERSION,
     Challenge,
     Goodbye,
@@ -200,7 +203,10 @@ class BenchDaemon:
             await self._grown.wait()
             self._grown.clear()
             while batch := self._sendable():
+                began = time.perf_counter()
                 await self.upload(codec.encode(self._signed(batch)))
+                if len(batch) < LARGE_UPLOAD_RECORDS:  # small uploads keep their distance, as the real daemon's do
+                    await asyncio.sleep(UPLOAD_GATHER_MS / 1000 - (time.perf_counter() - began))
 
     def _sendable(self) -> list[Record]:
         last = min(self._waiting, default=self._last[0] + 1) - 1
