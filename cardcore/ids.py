@@ -45,6 +45,11 @@ MAX_EPOCH = 2**63 - 1
 """Epochs are random, positive and fit PostgreSQL's and SQLite's signed 64-bit integer."""
 
 
+_UUID7_FIXED = 0x7 << 76 | 0x2 << 62
+"""Version and variant of a UUIDv7."""
+_UUID7_RANDOM = (1 << 80) - 1 & ~(0xF << 76 | 0x3 << 62)
+
+
 class TapKey(NamedTuple):
     """The identity of one journal record for ever: who wrote it, in which life of its journal, which number.
 
@@ -74,10 +79,8 @@ def uuid7_from(at: datetime, random_10: bytes) -> UUID:
         msg = f"uuid7 needs 10 random bytes, got {len(random_10)}"
         raise ValueError(msg)
     milliseconds = int(at.timestamp() * 1000)
-    value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80 | int.from_bytes(random_10, "big")
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return UUID(int=value)
+    random_bits = int.from_bytes(random_10, "big") & _UUID7_RANDOM
+    return UUID(int=(milliseconds & 0xFFFF_FFFF_FFFF) << 80 | random_bits | _UUID7_FIXED)
 
 
 def credential_key(text: str) -> CredentialKey:

@@ -7,6 +7,8 @@ from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from msgspec import Struct
+
 from cardcore.access.items import AccountState
 from cardcore.ids import DeviceId, SiteId, TapKey
 from cardcore.journal import Record
@@ -31,8 +33,7 @@ class LinkDevice:
     revoked_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Struct, frozen=True):
     """One frame: a live tap (one record) or an upload (records in seq order)."""
 
     device: LinkDevice
@@ -41,8 +42,7 @@ class Arrival:
     live: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LiveDecision:
+class LiveDecision(Struct, frozen=True, gc=False):
     """What a live tap is answered."""
 
     granted: bool
@@ -54,8 +54,7 @@ class LiveDecision:
     holder: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True, gc=False):
     """What became of an arrival, valid only after the commit."""
 
     statuses: tuple[tuple[int, RecordStatus], ...]
@@ -139,8 +138,7 @@ class Journal:
         return not self.remembered or seq <= self.acked_through or seq in self.above
 
 
-@dataclass(slots=True)
-class PurseRow:
+class PurseRow(Struct):
     """A locked purse. Mutable within one batch; `changed` purses are written back."""
 
     id: UUID
@@ -150,8 +148,7 @@ class PurseRow:
     changed: bool = False
 
 
-@dataclass(slots=True)
-class AccountRow:
+class AccountRow(Struct):
     """A locked account with its purses and the meals it took on the days in question."""
 
     id: UUID
@@ -159,8 +156,8 @@ class AccountRow:
     state: AccountState
     holder: str
     purses: dict[str, PurseRow]
-    meals: dict[tuple[date, str], int] = field(default_factory=dict)
-    meal_changes: dict[tuple[date, str], tuple[int, int]] = field(default_factory=dict)
+    meals: dict[tuple[date, str], int] = {}
+    meal_changes: dict[tuple[date, str], tuple[int, int]] = {}
     """(count, fen) to add."""
 
 

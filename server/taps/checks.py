@@ -5,7 +5,7 @@ A record that fails is quarantined with a word for why, never dropped and never 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from cardcore.ids import TapKey
 from cardcore.journal import Body, Decided, Intent, Outcome, Record, authentic, read_body
@@ -19,8 +19,7 @@ NUL_ESCAPE = b"\\u0000"
 """PostgreSQL text holds no NUL; a body that smuggles one in is kept as bytes in quarantine."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """A record with its body, or with the problem that keeps it out."""
 
     record: Record
@@ -30,7 +29,7 @@ class Checked:
 
 def check(arrival: Arrival) -> tuple[Checked, ...]:
     """Check every record of a frame."""
-    return tuple(_check(arrival, record) for record in arrival.records)
+    return tuple([_check(arrival, record) for record in arrival.records])
 
 
 def _check(arrival: Arrival, record: Record) -> Checked:

@@ -7,9 +7,10 @@ its transfer with the balance after it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
+
+from msgspec import Struct
 
 from cardcore.access.items import AccountState
 from cardcore.canteen.authorise import SPEND_ORDER, Leg
@@ -22,8 +23,7 @@ DEBT_PURSE = "cash"
 """The purse that goes below its floor when an approved offline meal must post (P17)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Meal:
+class Meal(Struct, frozen=True):
     """What was eaten, where and when, as the charge row says it."""
 
     key: TapKey

@@ -46,7 +46,7 @@ _json = msgspec.json.Encoder()
 
 
 class _Rows(bytes):
-    """An array in PostgreSQL's binary form."""
+    """An array in PostgreSQL's binary form: psycopg makes one of a list value by value, in Python."""
 
 
 class _RowsDumper(Dumper):
@@ -119,7 +119,7 @@ class PostgresTaps:
 
     def policy_versions(self, sites: Sequence[SiteId]) -> Callable[[], dict[SiteId, int]]:
         """Ask for the sites' newest policy versions; the answer comes along with that of the next question."""
-        asked = self._connection.execute(_POLICY_VERSIONS, (list(sites),))
+        asked = self._connection.execute(_POLICY_VERSIONS, (_Rows(row_bytes.uuids(sites)),))
         return lambda: {SiteId(row[0]): row[1] for row in asked.fetchall()}
 
     def policy_changes(self, site: SiteId, since: int) -> list[tuple[str, bytes]]:
@@ -147,7 +147,7 @@ class PostgresTaps:
     def lock_accounts(self, accounts: Sequence[UUID], days: Sequence[date]) -> dict[UUID, AccountRow]:
         """Lock the accounts' purses in id order and read their states, and the meals they took on the given days."""
         found: dict[UUID, AccountRow] = {}
-        purses = self._connection.execute(_LOCK_PURSES, (list(accounts),))
+        purses = self._connection.execute(_LOCK_PURSES, (_Rows(row_bytes.uuids(accounts)),))
         meals = self._connection.execute(_MEALS, (list(accounts), list(days))) if days else None
         for account_id, person, state, name, purse, kind, balance, floor in purses.fetchall():
             account = found.get(account_id)
@@ -241,7 +241,7 @@ _LOCK_HEADS = """
     from device_epoch e join unnest(%s::uuid[], %s::bigint[]) k(device_id, epoch) using (device_id, epoch)
     order by e.device_id, e.epoch for update of e
 """
-_POLICY_VERSIONS = "select site_id, version from policy_state where site_id = any(%s)"
+_POLICY_VERSIONS = "select site_id, version from policy_state where site_id = any(%b::uuid[])"
 _ABOVE_MARKS = f"""
     select e.device_id, e.epoch, r.seq, r.hash, r.previous
     from device_epoch e join unnest(%s::uuid[], %s::bigint[]) k(device_id, epoch) using (device_id, epoch)
@@ -283,7 +283,7 @@ _CHARGES = """
 _LOCK_PURSES = """
     select a.id, a.person_id, a.state, p.name, u.id, u.kind, u.balance_fen, u.floor_fen
     from purse u join account a on a.id = u.account_id join person p on p.id = a.person_id
-    where u.account_id = any(%s) order by u.id for update of u
+    where u.account_id = any(%b::uuid[]) order by u.id for update of u
 """
 _MEALS = """
     select account_id, business_day, meal_id, count from meal_count

@@ -8,7 +8,7 @@ the elements with their lengths. All integers are big-endian. The order of field
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from struct import Struct
 from typing import TypeVar
@@ -34,7 +34,9 @@ _long = Struct(">iiq").pack
 _guid = Struct(">ii16s").pack
 _day = Struct(">iii").pack
 _array = Struct(">iiiii").pack
+_empty = Struct(">iii").pack
 _size = Struct(">i").pack
+_SIXTEEN = _size(16)
 
 
 def _fixed(*fields: str) -> Struct:
@@ -63,11 +65,18 @@ def array_of(element_oid: int, rows: Iterable[Item], encode: Callable[[Item], by
     """Return an array of rows of the composite type `element_oid`."""
     encoded = [encode(row) for row in rows]
     if not encoded:
-        return Struct(">iii").pack(0, 0, element_oid)
+        return _empty(0, 0, element_oid)
     parts = [_array(1, 0, element_oid, len(encoded), 1)]
     for row in encoded:
         parts += (_size(len(row)), row)
     return b"".join(parts)
+
+
+def uuids(values: Sequence[UUID]) -> bytes:
+    """Return a `uuid[]`."""
+    if not values:
+        return _empty(0, 0, _UUID)
+    return _array(1, 0, _UUID, len(values), 1) + b"".join([_SIXTEEN + value.bytes for value in values])
 
 
 def record_bytes(row: RecordInsert) -> bytes:
