@@ -51,7 +51,7 @@ RICH_FEN = Fen(50_000_000)
 TILLS = 64
 TILLS_A_DAEMON = 8
 _HOUR = 3600
-_DAY_PARTS = ((0, 9), (9, 15), (15, 21), (21, 24))
+_DAY_PARTS = ((4, 10), (10, 16), (16, 22), (22, 4))
 _POOR_BELOW = PRICE_FEN
 
 
