@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cardcore.card_keys.roles import MAX_EPOCH, KeyRole, derivation_input
+from cardcore.desfire.blocks import BLOCK_BYTES
+from cardcore.desfire.diversify import application_constant
 from cardcore.ids import SiteId
 from server.keys.check_value import check_value
-from server.keys.diversify import application_constant
 from server.keys.key_file import OpenedFile
 from server.keys.names import IssuerRow, MasterName, MasterRow, newest_epochs, site_layout
 from server.keys.share_text import share_text
@@ -66,6 +67,6 @@ def _drawn(names: list[MasterName], random_bytes: RandomBytes, at: datetime) -> 
     for name in names:
         key = random_bytes(MASTER_BYTES)
         message = derivation_input(site_layout(name.site), name.role, _ANY_UID, name.epoch)
-        constant = application_constant(key, message)
+        constant = application_constant(key, message[: BLOCK_BYTES - 1])
         drawn[MasterRow(name.text, check_value(key), constant, at)] = key
     return drawn

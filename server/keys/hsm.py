@@ -1,9 +1,9 @@
 """The backend with hardware: masters that never leave a PKCS#11 token (cards fact sheet, 4).
 
 A master in the token is sensitive, not extractable and may only derive. A card's key is one `C_DeriveKey` with
-CKM_AES_ECB_ENCRYPT_DATA over the block of `diversify`; it lives in the session. The token's own limit: whoever holds
-its PIN can ask for an extractable child, one card at a time, never for a master. Import this module only where there
-is a token: it needs python-pkcs11.
+CKM_AES_ECB_ENCRYPT_DATA over the block of `cardcore.desfire.diversify`; it lives in the session. The token's own limit:
+whoever holds its PIN can ask for an extractable child, one card at a time, never for a master. Import this module only
+where there is a token: it needs python-pkcs11.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
 
 from cardcore.card_keys.custody import CardKey, KeyCipher
 from cardcore.card_keys.roles import derivation_input
+from cardcore.desfire.blocks import BLOCK_BYTES
+from cardcore.desfire.diversify import card_block
 from cardcore.ids import SiteId
-from server.keys.card_cipher import MemoryCardKey
-from server.keys.diversify import card_block
 from server.keys.key_file import OpenedFile, PublicPart
 from server.keys.memory import forbid_core_dumps
 from server.keys.names import IssuerRow, MasterName, MasterRow, site_layout
@@ -136,9 +136,10 @@ class HsmVault:
         return self._public.issuers
 
     def card_key(self, name: MasterName, uid: bytes, cipher: KeyCipher) -> CardKey:
-        """Return the key of a card under a master; only AES keys stay in the token, it knows no SM4."""
+        """Return the key of a card under a master; SM4 cards need the software backend."""
         if cipher is not KeyCipher.AES:
-            return MemoryCardKey(self._bytes_for_card(name, uid), cipher)
+            msg = f"the token has no mechanism for {cipher} cards"
+            raise VaultError(msg)
         return HsmCardKey(self._derived(name, uid, _CHILD), self._turn, lambda: self._bytes_for_card(name, uid))
 
     def sign(self, site: SiteId, data: bytes) -> bytes:
@@ -179,7 +180,8 @@ class HsmVault:
         if row is None:
             msg = f"there is no master {name.text}"
             raise VaultError(msg)
-        block = card_block(row.constant, derivation_input(site_layout(name.site), name.role, uid, name.epoch))
+        message = derivation_input(site_layout(name.site), name.role, uid, name.epoch)
+        block = card_block(row.constant, message[BLOCK_BYTES - 1 :])
         try:
             with self._turn:
                 master = self._open().get_key(ObjectClass.SECRET_KEY, label=name.text)

@@ -38,7 +38,7 @@ def master_name(text: str) -> MasterName:
 
 
 class MasterRow(Struct, frozen=True):
-    """What stands in clear beside a master: its name, check value and application constant (see `diversify`)."""
+    """What stands in clear beside a master; `constant` is the one of `cardcore.desfire.diversify`."""
 
     name: str
     check_value: str

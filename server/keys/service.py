@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from cardcore.card_keys.asks import KeyName, KeyRefusal, KeyRefused
 from cardcore.card_keys.custody import CardKey, KeyCipher
 from cardcore.card_keys.roles import FACTORY_EPOCH, CardLayout, KeyRole
+from cardcore.card_keys.software import AesCardKey, Sm4CardKey
 from cardcore.ids import SiteId
-from server.keys.card_cipher import MemoryCardKey
 from server.keys.names import MasterName, MasterRow, newest_epochs, site_layout
 from server.keys.vault import Vault, VaultError
 
@@ -100,7 +100,7 @@ class SiteCustody:
         if self._vault is None:
             return LOCKED
         if name.epoch == FACTORY_EPOCH:
-            return MemoryCardKey(FACTORY_KEY, cipher)
+            return AesCardKey(FACTORY_KEY) if cipher is KeyCipher.AES else Sm4CardKey(FACTORY_KEY)
         newest = self._service.newest_epoch(self._site, name.role)
         if not newest - ACCEPTED_EPOCHS < name.epoch <= newest:
             accepted = " and ".join(str(epoch) for epoch in range(newest, max(0, newest - ACCEPTED_EPOCHS), -1))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import ECB
 
+from cardcore.card_keys.asks import KeyName
 from cardcore.card_keys.custody import CardKey, KeyCipher
 from cardcore.card_keys.roles import derivation_input
+from cardcore.card_keys.software import AesCardKey, Sm4CardKey, sm4_card_value
+from cardcore.desfire.blocks import BLOCK_BYTES, encrypt_block
+from cardcore.desfire.diversify import card_block
 from cardcore.ids import SiteId
-from server.keys.card_cipher import MemoryCardKey
-from server.keys.diversify import card_block
 from server.keys.key_file import OpenedFile
 from server.keys.memory import LockedPage, forbid_core_dumps
 from server.keys.names import IssuerRow, MasterName, MasterRow, site_layout
@@ -46,9 +45,11 @@ class SoftwareVault:
         if master is None or row is None:
             msg = f"there is no master {name.text}"
             raise VaultError(msg)
-        message = derivation_input(site_layout(name.site), name.role, uid, name.epoch)
-        encryptor = Cipher(AES(master), ECB()).encryptor()  # noqa: S305 - one block (see `diversify`)
-        return MemoryCardKey(encryptor.update(card_block(row.constant, message)), cipher)
+        layout = site_layout(name.site)
+        if cipher is KeyCipher.SM4:
+            return Sm4CardKey(sm4_card_value(bytes(master), layout, KeyName(name.role, uid, name.epoch)))
+        message = derivation_input(layout, name.role, uid, name.epoch)
+        return AesCardKey(encrypt_block(bytes(master), card_block(row.constant, message[BLOCK_BYTES - 1 :])))
 
     def sign(self, site: SiteId, data: bytes) -> bytes:
         """Sign a credential of a site."""
