@@ -38,6 +38,7 @@ class Reason(StrEnum):
     CARD_NOT_ISSUED = "card_not_issued"
     CARD_SUSPENDED = "card_suspended"
     CARD_LOST = "card_lost"
+    CARD_STOLEN = "card_stolen"
     CARD_DAMAGED = "card_damaged"
     CARD_RETURNED = "card_returned"
     CARD_REVOKED = "card_revoked"
@@ -114,5 +115,5 @@ class Reason(StrEnum):
 
 GRANTING = frozenset({Reason.GRANTED, Reason.CHARGED, Reason.FREE_LANE})
 
-ALARMING = frozenset({Reason.CARD_LOST, Reason.CARD_NOT_GENUINE, Reason.CARD_SUPERSEDED})
+ALARMING = frozenset({Reason.CARD_LOST, Reason.CARD_STOLEN, Reason.CARD_NOT_GENUINE, Reason.CARD_SUPERSEDED})
 """Refusals that a guard must see as an alarm, because somebody holds what they should not."""

@@ -42,6 +42,7 @@ REASON_TEXTS: Mapping[Reason, ReasonText] = {
     Reason.CARD_NOT_ISSUED: ReasonText("Card is registered but not issued", "卡片尚未发放", "CARD NOT ISSUED"),
     Reason.CARD_SUSPENDED: ReasonText("Card is suspended", "卡片已冻结", "CARD SUSPENDED"),
     Reason.CARD_LOST: ReasonText("Card was reported lost", "卡片已挂失", "CARD LOST"),
+    Reason.CARD_STOLEN: ReasonText("Card was reported stolen", "卡片已报失窃", "CARD STOLEN"),
     Reason.CARD_DAMAGED: ReasonText("Card was reported damaged", "卡片已报损", "CARD DAMAGED"),
     Reason.CARD_RETURNED: ReasonText("Card was returned", "卡片已退回", "CARD RETURNED"),
     Reason.CARD_REVOKED: ReasonText("Card was revoked", "卡片已注销", "CARD REVOKED"),

@@ -24,6 +24,8 @@ STATE_REASONS: Mapping[CardState, Reason] = MappingProxyType(
         CardState.ISSUED: Reason.CARD_NOT_ISSUED,
         CardState.SUSPENDED: Reason.CARD_SUSPENDED,
         CardState.LOST: Reason.CARD_LOST,
+        CardState.STOLEN: Reason.CARD_STOLEN,
+        CardState.FOUND: Reason.CARD_SUSPENDED,
         CardState.DAMAGED: Reason.CARD_DAMAGED,
         CardState.RETURNED: Reason.CARD_RETURNED,
         CardState.REVOKED: Reason.CARD_REVOKED,

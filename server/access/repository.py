@@ -99,7 +99,7 @@ def delete_days(session: Connection, site_id: UUID, days: Collection[Any]) -> No
 
 
 def upsert_levels(session: Connection, site_id: UUID, rows: NewRows) -> None:
-    """Add or change access levels: id, name_en, name_zh, schedule_id, zones (a list)."""
+    """Add or change access levels: the columns of `AccessLevel`; once privileged, always."""
     _each(session, _UPSERT_LEVEL, site_id, rows)
 
 
@@ -129,6 +129,11 @@ def replace_person_levels(session: Connection, site_id: UUID, person_id: UUID, l
     old = list(session.execute(_DELETE_PERSON_LEVELS, parameters).scalars())
     session.execute(_INSERT_PERSON_LEVELS, parameters)
     return sorted(old)
+
+
+def levels_of_person(session: Connection, site_id: UUID, person_id: UUID) -> list[str]:
+    """Return the levels that a person has."""
+    return list(session.execute(_LEVELS_OF_PERSON, {"site_id": site_id, "person_id": person_id}).scalars())
 
 
 def insert_person_levels(session: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -176,10 +181,11 @@ _UPSERT_DAY = text("""
 """)
 _DELETE_DAYS = text("delete from calendar_day where site_id = :site_id and day = any(:days)")
 _UPSERT_LEVEL = text("""
-    insert into access_level (site_id, id, name_en, name_zh, schedule_id, zones)
-    values (:site_id, :id, :name_en, :name_zh, :schedule_id, :zones)
+    insert into access_level (site_id, id, name_en, name_zh, schedule_id, zones, privileged)
+    values (:site_id, :id, :name_en, :name_zh, :schedule_id, :zones, :privileged)
     on conflict (site_id, id) do update set name_en = excluded.name_en, name_zh = excluded.name_zh,
-        schedule_id = excluded.schedule_id, zones = excluded.zones
+        schedule_id = excluded.schedule_id, zones = excluded.zones,
+        privileged = access_level.privileged or excluded.privileged
 """)
 _UPSERT_LANE = text("""
     insert into lane (site_id, id, name_en, name_zh, reader, from_zone, to_zone, mode, degraded, open_window_ms,
@@ -199,6 +205,7 @@ _ASSIGN_LANES = text("""
 _DELETE_PERSON_LEVELS = text("""
     delete from person_level where site_id = :site_id and person_id = :person_id returning level_id
 """)
+_LEVELS_OF_PERSON = text("select level_id from person_level where site_id = :site_id and person_id = :person_id")
 _INSERT_PERSON_LEVELS = text("""
     insert into person_level (site_id, person_id, level_id)
     select :site_id, :person_id, level_id from unnest(cast(:levels as text[])) as given(level_id)

@@ -77,6 +77,8 @@ class AccessLevel:
     name_zh: str
     schedule_id: ScheduleId
     zones: tuple[ZoneId, ...]
+    privileged: bool = False
+    """Whether giving it takes two people; cannot be taken back, since that would be one person's way around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +188,27 @@ def set_lane_mode(
 
 
 def set_person_levels(
-    session: WriteSession, system: System, site_id: SiteId, person_id: PersonId, levels: Collection[LevelId], actor: str
+    session: WriteSession,
+    system: System,
+    site_id: SiteId,
+    person_id: PersonId,
+    levels: Collection[LevelId],
+    actor: str,
+    *,
+    approved: bool = False,
 ) -> str | None:
-    """Give a person exactly these levels; refused when one is unknown. All cards of the person are published."""
-    unknown = set(levels) - {row["id"] for row in repository.level_rows(session, site_id)}
+    """Give a person exactly these levels; refused when one is unknown. All cards of the person are published.
+
+    A privileged level that the person did not have takes two people (`server.access.approved`); `approved` says so.
+    """
+    known = {row["id"]: row["privileged"] for row in repository.level_rows(session, site_id)}
+    unknown = set(levels) - known.keys()
     if unknown:
         return f"there is no access level {min(unknown)}"
+    new = set(levels) - set(repository.levels_of_person(session, site_id, person_id))
+    privileged = sorted(level for level in new if known[level])
+    if privileged and not approved:
+        return f"the access level {privileged[0]} takes two people: ask for approval"
     cards = [row["id"] for row in card_rows.cards_of_person(session, site_id, person_id)]
     old = repository.replace_person_levels(session, site_id, person_id, sorted(set(levels)))
     deed = Deed(actor, "levels_set", f"person:{person_id}", before=old, after=sorted(set(levels)))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from server.access.approved import GIVE_LEVELS
 from server.approvals.models import Operations
-from server.cards.approved import UNBLOCK
+from server.cards.approved import ACTIVATE, CONVERT, EXTEND, UNBLOCK
 from server.corrections.approved import ADJUSTMENT, PAPER, REFUND
 
-OPERATIONS: Operations = MappingProxyType(
-    {operation.name: operation for operation in (UNBLOCK, REFUND, ADJUSTMENT, PAPER)}
-)
+_CARDS = (UNBLOCK, ACTIVATE, CONVERT, EXTEND, GIVE_LEVELS)
+_MONEY = (REFUND, ADJUSTMENT, PAPER)
+
+OPERATIONS: Operations = MappingProxyType({operation.name: operation for operation in (*_CARDS, *_MONEY)})
 """What `server.approvals.service` is given wherever the product decides a request."""

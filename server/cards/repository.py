@@ -30,8 +30,78 @@ def cards_of_person(session: Connection, site_id: UUID, person_id: UUID) -> Rows
 
 
 def set_state(session: Connection, card_id: UUID, state: str, at: datetime) -> None:
-    """Set a card's state."""
+    """Set a card's state; the instant of a loss is kept as long as the card is not in use again."""
     session.execute(_SET_STATE, {"id": card_id, "state": state, "at": at})
+
+
+def set_product(session: Connection, card_id: UUID, product: str, at: datetime) -> None:
+    """Make another product of a card."""
+    session.execute(_SET_PRODUCT, {"id": card_id, "product": product, "at": at})
+
+
+def set_holder(session: Connection, card_id: UUID, person_id: UUID | None, valid_until: datetime | None) -> None:
+    """Give a card to a person, or to nobody, until an instant."""
+    session.execute(_SET_HOLDER, {"id": card_id, "person_id": person_id, "valid_until": valid_until})
+
+
+def applications(session: Connection, card_id: UUID) -> set[str]:
+    """Return the applications that a card has a credential for; `''` serves both."""
+    return set(session.execute(_APPLICATIONS, {"id": card_id}).scalars())
+
+
+def is_privileged(session: Connection, person_id: UUID) -> bool:
+    """Tell whether a person holds an access level that takes two people."""
+    return bool(session.execute(_IS_PRIVILEGED, {"person_id": person_id}).scalar_one())
+
+
+def counts(session: Connection, site_id: UUID) -> Rows:
+    """Return the number of cards by product and state."""
+    return session.execute(_COUNTS, {"site_id": site_id}).mappings().all()
+
+
+def expiring(session: Connection, wanted: Mapping[str, Any]) -> Rows:
+    """Lock and return cards that end in a window: site_id, category_id, product ('' = any), from, until, limit."""
+    return session.execute(_EXPIRING, wanted).mappings().all()
+
+
+def set_valid_until(session: Connection, card_ids: Collection[UUID], until: datetime, at: datetime) -> None:
+    """Let cards end at another instant."""
+    session.execute(_SET_VALID_UNTIL, {"ids": list(card_ids), "until": until, "at": at})
+
+
+def next_copy(session: Connection, card_id: UUID) -> RowMapping | None:
+    """Return the card that replaces another."""
+    return session.execute(_NEXT_COPY, {"id": card_id}).mappings().one_or_none()
+
+
+def was_used(session: Connection, card_id: UUID) -> bool:
+    """Tell whether a card was ever shown to a reader."""
+    return session.execute(_WAS_USED, {"id": card_id}).first() is not None
+
+
+def insert_loan(session: Connection, row: Mapping[str, Any]) -> None:
+    """Note a card on loan: id, site_id, card_id, person_id, lent_at, due_at, suspended_card."""
+    session.execute(_INSERT_LOAN, row)
+
+
+def lock_loan(session: Connection, site_id: UUID, card_id: UUID) -> RowMapping | None:
+    """Lock and return the loan that a card is out on."""
+    return session.execute(_LOCK_LOAN, {"site_id": site_id, "card_id": card_id}).mappings().one_or_none()
+
+
+def end_loan(session: Connection, loan_id: UUID, at: datetime) -> None:
+    """Note that a lent card is back."""
+    session.execute(_END_LOAN, {"id": loan_id, "at": at})
+
+
+def overdue_loans(session: Connection, site_id: UUID, at: datetime, limit: int) -> Rows:
+    """Return loans that should be back by now, longest overdue first."""
+    return session.execute(_OVERDUE, {"site_id": site_id, "at": at, "limit": limit}).mappings().all()
+
+
+def silent_tills(session: Connection, site_id: UUID, since: datetime) -> Rows:
+    """Return tills whose box may still hold records of before `since`, with what each may have charged one card."""
+    return session.execute(_SILENT_TILLS, {"site_id": site_id, "since": since}).mappings().all()
 
 
 def number_taken(session: Connection, site_id: UUID, number: str) -> bool:
@@ -45,12 +115,12 @@ def taken_keys(session: Connection, site_id: UUID, keys: Collection[str]) -> lis
 
 
 def insert_cards(session: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add cards: id, site_id, person_id, number, product, state, issue_no, valid_from, valid_until and the times."""
+    """Add cards: all columns but the instant of a loss."""
     session.execute(_INSERT_CARDS, {"rows": msgspec.json.encode(rows).decode()})
 
 
 def insert_credentials(session: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add credentials: id, site_id, card_id, key."""
+    """Add credentials: id, site_id, card_id, key, application."""
     session.execute(_INSERT_CREDENTIALS, {"rows": msgspec.json.encode(rows).decode()})
 
 
@@ -79,6 +149,7 @@ _POLICY_ROWS = text("""
     select k.key as credential, c.id as card_id, c.person_id, c.product, c.state, c.valid_from, c.valid_until,
            p.category_id, a.id as account_id, a.state as account_state,
            case when d.credit then d.id else '' end as credit,
+           k.application,
            coalesce((select array_agg(l.level_id order by l.level_id) from person_level l
                      where l.person_id = c.person_id and p.state = 'active'), '{}') as levels
     from credential k join card c on c.id = k.card_id
@@ -89,18 +160,66 @@ _POLICY_ROWS = text("""
     order by k.key
 """)
 _LOCK_CARD = text("select * from card where site_id = :site_id and id = :id for update")
-_SET_STATE = text("update card set state = :state, changed_at = :at where id = :id")
+_SET_STATE = text("""
+    update card set state = :state, changed_at = :at, lost_at = case
+        when :state in ('lost', 'stolen') then coalesce(lost_at, :at) when :state = 'active' then null else lost_at end
+    where id = :id
+""")
+_SET_PRODUCT = text("update card set product = :product, changed_at = :at where id = :id")
+_SET_HOLDER = text("update card set person_id = :person_id, valid_until = :valid_until where id = :id")
+_APPLICATIONS = text("select application from credential where card_id = :id")
+_IS_PRIVILEGED = text("""
+    select exists (select 1 from person_level h join access_level l on l.site_id = h.site_id and l.id = h.level_id
+                   where h.person_id = :person_id and l.privileged)
+""")
+_COUNTS = text("""
+    select product, state, count(*) as count from card where site_id = :site_id group by product, state
+""")
+_EXPIRING = text("""
+    select c.id, c.number, c.valid_until, c.person_id from card c join person p on p.id = c.person_id
+    where c.site_id = :site_id and p.category_id = :category_id and (:product = '' or c.product = :product)
+        and c.valid_until >= :from and c.valid_until < :until and c.state in ('active', 'suspended')
+    order by c.id limit :limit for update of c
+""")
+_SET_VALID_UNTIL = text("""
+    update card set valid_until = :until, changed_at = :at where id = any(cast(:ids as uuid[]))
+""")
+_NEXT_COPY = text("select * from card where replaces = :id")
+_WAS_USED = text("select 1 from record where card_id = :id limit 1")
+_INSERT_LOAN = text("""
+    insert into card_loan (id, site_id, card_id, person_id, lent_at, due_at, suspended_card)
+    values (:id, :site_id, :card_id, :person_id, :lent_at, :due_at, :suspended_card)
+""")
+_LOCK_LOAN = text("""
+    select * from card_loan where site_id = :site_id and card_id = :card_id and back_at is null for update
+""")
+_END_LOAN = text("update card_loan set back_at = :at where id = :id")
+_OVERDUE = text("""
+    select l.card_id, l.person_id, l.lent_at, l.due_at, c.number, p.name as person_name
+    from card_loan l join card c on c.id = l.card_id join person p on p.id = l.person_id
+    where l.site_id = :site_id and l.back_at is null and l.due_at <= :at order by l.due_at limit :limit
+""")
+_SILENT_TILLS = text("""
+    select t.id, t.device_id, t.offline_tap_cap_fen::bigint * t.offline_card_cap as most_fen
+    from till t join device d on d.id = t.device_id left join device_status s on s.device_id = d.id
+    where t.site_id = :site_id and d.state = 'active'
+        and (s.last_seen_at is null or s.last_seen_at <= :since
+             or coalesce((s.health ->> 'pending')::bigint, 0) > 0)
+    order by t.id
+""")
 _NUMBER_TAKEN = text("select 1 from card where site_id = :site_id and number = :number")
 _TAKEN_KEYS = text("select key from credential where site_id = :site_id and key = any(:keys) order by key")
 _INSERT_CARDS = text("""
-    insert into card (id, site_id, person_id, number, product, state, issue_no, valid_from, valid_until, created_at,
-        changed_at)
-    select id, site_id, person_id, number, product, state, issue_no, valid_from, valid_until, created_at, changed_at
+    insert into card (id, site_id, person_id, number, product, state, issue_no, valid_from, valid_until, uid, replaces,
+        created_at, changed_at)
+    select id, site_id, person_id, number, product, state, issue_no, valid_from, valid_until, coalesce(uid, ''),
+        replaces, created_at, changed_at
     from json_populate_recordset(null::card, cast(:rows as json))
 """)
 _INSERT_CREDENTIALS = text("""
-    insert into credential (id, site_id, card_id, key)
-    select id, site_id, card_id, key from json_populate_recordset(null::credential, cast(:rows as json))
+    insert into credential (id, site_id, card_id, key, application)
+    select id, site_id, card_id, key, coalesce(application, '')
+    from json_populate_recordset(null::credential, cast(:rows as json))
 """)
 _VIEW = """
     select c.*, p.name as person_name, p.number as person_number, d.name_en as department_en,

@@ -37,6 +37,15 @@ class CardRefusal(StrEnum):
     NO_CREDENTIAL = "no_credential"
     UNKNOWN_PERSON = "unknown_person"
     WRONG_VALIDITY = "wrong_validity"
+    NOT_FOUND = "not_found"
+    WRONG_STATE = "wrong_state"
+    """The card's state does not allow it."""
+    NEEDS_APPROVAL = "needs_approval"
+    """It would make a live privileged card: two people (`server.cards.approved`)."""
+    NEEDS_PERSONALISING = "needs_personalising"
+    """The card lacks the application for it: put it on the encoder first."""
+    HAS_BEEN_USED = "has_been_used"
+    TOO_FAR = "too_far"
 
 
 class CardChange(StrEnum):
@@ -46,11 +55,16 @@ class CardChange(StrEnum):
     UNCHANGED = "unchanged"
     NOT_FOUND = "not_found"
     NOT_ALLOWED = "not_allowed"
+    NEEDS_APPROVAL = "needs_approval"
+    """Its holder has a privileged access level: two people put it into use (`server.cards.approved`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewCard:
-    """A card to issue to a person; a window of validity is half-open, in aware UTC."""
+    """A card to issue to a person; a window of validity is half-open, in aware UTC.
+
+    `applications` goes with `credentials`, one each: `gate` or `canteen`; left out, every credential serves both.
+    """
 
     number: str
     product: Product
@@ -58,26 +72,62 @@ class NewCard:
     person_id: PersonId | None
     valid_from: datetime | None = None
     valid_until: datetime | None = None
+    applications: tuple[str, ...] = ()
+    uid: str = ""
+    """The chip's serial number in hex; empty where none is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Which copy of a card a new one is: its issue number and the copy before."""
+
+    issue_no: int = 1
+    replaces: CardId | None = None
+
+
+FIRST_COPY = Copy()
 
 
 def issue_card(
     session: WriteSession, system: System, site_id: SiteId, new: NewCard, actor: str
 ) -> CardId | CardRefusal:
-    """Issue a card and make it active; without a person it is registered as blank and refused as not issued."""
-    refusal = _refusal(session, site_id, new)
+    """Issue a card and make it active; without a person it is registered as blank and refused as not issued.
+
+    The card of a holder with a privileged level stays `issued` until a second person activates it.
+    """
+    refusal = refusal_of(session, site_id, new)
     if refusal is not None:
         return refusal
+    return add_card(session, system, site_id, new, actor)
+
+
+def add_card(
+    session: WriteSession, system: System, site_id: SiteId, new: NewCard, actor: str, copy: Copy = FIRST_COPY
+) -> CardId:
+    """Write a card that was checked, in the state it may begin with."""
     card_id = CardId(system.ids.uuid7())
-    repository.insert_cards(session, [card_row(system, site_id, card_id, new)])
+    state = first_state(session, new.person_id)
+    row = {**card_row(system, site_id, card_id, new), "state": state}
+    repository.insert_cards(session, [{**row, "issue_no": copy.issue_no, "replaces": copy.replaces}])
+    credentials = zip(new.credentials, new.applications or ("",) * len(new.credentials), strict=True)
     repository.insert_credentials(
         session,
-        [{"id": system.ids.uuid7(), "site_id": site_id, "card_id": card_id, "key": key} for key in new.credentials],
+        [
+            {"id": system.ids.uuid7(), "site_id": site_id, "card_id": card_id, "key": key, "application": application}
+            for key, application in credentials
+        ],
     )
-    state = CardState.BLANK if new.person_id is None else CardState.ACTIVE
     after = {"number": new.number, "product": new.product, "person": new.person_id, "state": state}
     record(session, system, site_id, Deed(actor, "card_issued", f"card:{card_id}", after=after))
     policy.refresh_cards(session, system, site_id, [card_id])
     return card_id
+
+
+def first_state(session: WriteSession, person_id: PersonId | None) -> CardState:
+    """Return the state in which a card of this holder begins."""
+    if person_id is None:
+        return CardState.BLANK
+    return CardState.ISSUED if repository.is_privileged(session, person_id) else CardState.ACTIVE
 
 
 def card_row(system: System, site_id: SiteId, card_id: CardId, new: NewCard) -> dict[str, Any]:
@@ -93,15 +143,27 @@ def card_row(system: System, site_id: SiteId, card_id: CardId, new: NewCard) -> 
         "issue_no": 1,
         "valid_from": new.valid_from,
         "valid_until": new.valid_until,
+        "uid": new.uid,
+        "replaces": None,
         "created_at": now,
         "changed_at": now,
     }
 
 
 def change_state(
-    session: WriteSession, system: System, site_id: SiteId, card_id: CardId, wanted: CardState, deed: tuple[str, str]
+    session: WriteSession,
+    system: System,
+    site_id: SiteId,
+    card_id: CardId,
+    wanted: CardState,
+    deed: tuple[str, str],
+    *,
+    approved: bool = False,
 ) -> CardChange:
-    """Bring a card into a state if the table of transitions allows it; `deed` is the actor and the reason."""
+    """Bring a card into a state if the table of transitions allows it; `deed` is the actor and the reason.
+
+    `approved` says that two people agreed; without it no card of a privileged holder becomes active.
+    """
     row = repository.lock_card(session, site_id, card_id)
     if row is None:
         return CardChange.NOT_FOUND
@@ -110,6 +172,9 @@ def change_state(
         return CardChange.UNCHANGED
     if not allowed(before, wanted):
         return CardChange.NOT_ALLOWED
+    is_live = wanted is CardState.ACTIVE and row["person_id"] is not None
+    if is_live and not approved and repository.is_privileged(session, row["person_id"]):
+        return CardChange.NEEDS_APPROVAL
     repository.set_state(session, card_id, wanted, system.clock.now())
     actor, reason = deed
     done = Deed(actor, "card_state_set", f"card:{card_id}", {"state": before}, {"state": wanted}, reason)
@@ -132,11 +197,25 @@ def report_lost(
     return change_state(session, system, site_id, card_id, CardState.LOST, (actor, reason))
 
 
+def report_stolen(
+    session: WriteSession, system: System, site_id: SiteId, card_id: CardId, actor: str, reason: str = ""
+) -> CardChange:
+    """Refuse a card from now on, with an alarm of its own, because somebody took it."""
+    return change_state(session, system, site_id, card_id, CardState.STOLEN, (actor, reason))
+
+
+def report_found(
+    session: WriteSession, system: System, site_id: SiteId, card_id: CardId, actor: str, reason: str = ""
+) -> CardChange:
+    """Note that a lost card came back; it is refused until two people put it into use again."""
+    return change_state(session, system, site_id, card_id, CardState.FOUND, (actor, reason))
+
+
 def unblock(
     session: WriteSession, system: System, site_id: SiteId, card_id: CardId, actor: str, reason: str = ""
 ) -> CardChange:
-    """Put a suspended, found or mended card back into use."""
-    return change_state(session, system, site_id, card_id, CardState.ACTIVE, (actor, reason))
+    """Put a suspended, found or mended card back into use; for what two people agreed to (`server.cards.approved`)."""
+    return change_state(session, system, site_id, card_id, CardState.ACTIVE, (actor, reason), approved=True)
 
 
 def search(session: ReadSession, site_id: SiteId, term: str, page: int) -> Page[RowMapping]:
@@ -159,7 +238,8 @@ def history(session: ReadSession, site_id: SiteId, card_id: CardId) -> Sequence[
     return audit_rows.of_object(session, site_id, f"card:{card_id}")
 
 
-def _refusal(session: WriteSession, site_id: SiteId, new: NewCard) -> CardRefusal | None:
+def refusal_of(session: WriteSession, site_id: SiteId, new: NewCard) -> CardRefusal | None:
+    """Return why a card cannot be added, or None."""
     if not 0 < len(new.credentials) <= MAX_CREDENTIALS:
         return CardRefusal.NO_CREDENTIAL
     if new.valid_from and new.valid_until and new.valid_from >= new.valid_until:

@@ -7,31 +7,26 @@ from types import MappingProxyType
 
 from cardcore.access.items import CardState
 
+_S = CardState
 TRANSITIONS: Mapping[CardState, frozenset[CardState]] = MappingProxyType(
     {
-        CardState.BLANK: frozenset({CardState.ISSUED, CardState.DAMAGED}),
-        CardState.ISSUED: frozenset({CardState.ACTIVE, CardState.LOST, CardState.DAMAGED, CardState.REVOKED}),
-        CardState.ACTIVE: frozenset(
-            {
-                CardState.SUSPENDED,
-                CardState.LOST,
-                CardState.DAMAGED,
-                CardState.RETURNED,
-                CardState.REVOKED,
-                CardState.SUPERSEDED,
-            }
-        ),
-        CardState.SUSPENDED: frozenset(
-            {CardState.ACTIVE, CardState.LOST, CardState.DAMAGED, CardState.RETURNED, CardState.REVOKED}
-        ),
-        CardState.LOST: frozenset({CardState.ACTIVE, CardState.REVOKED, CardState.SUPERSEDED}),
-        CardState.DAMAGED: frozenset({CardState.ACTIVE, CardState.REVOKED, CardState.SUPERSEDED}),
-        CardState.RETURNED: frozenset({CardState.BLANK, CardState.REVOKED}),
-        CardState.REVOKED: frozenset(),
-        CardState.SUPERSEDED: frozenset(),
+        _S.BLANK: frozenset({_S.ISSUED, _S.DAMAGED, _S.REVOKED}),
+        _S.ISSUED: frozenset({_S.ACTIVE, _S.LOST, _S.STOLEN, _S.DAMAGED, _S.RETURNED, _S.REVOKED}),
+        _S.ACTIVE: frozenset({_S.SUSPENDED, _S.LOST, _S.STOLEN, _S.DAMAGED, _S.RETURNED, _S.REVOKED, _S.SUPERSEDED}),
+        _S.SUSPENDED: frozenset({_S.ACTIVE, _S.LOST, _S.STOLEN, _S.DAMAGED, _S.RETURNED, _S.REVOKED, _S.SUPERSEDED}),
+        _S.LOST: frozenset({_S.FOUND, _S.STOLEN, _S.ACTIVE, _S.REVOKED, _S.SUPERSEDED}),
+        _S.STOLEN: frozenset({_S.FOUND, _S.REVOKED, _S.SUPERSEDED}),
+        _S.FOUND: frozenset({_S.ACTIVE, _S.LOST, _S.STOLEN, _S.DAMAGED, _S.RETURNED, _S.REVOKED, _S.SUPERSEDED}),
+        _S.DAMAGED: frozenset({_S.ACTIVE, _S.RETURNED, _S.REVOKED, _S.SUPERSEDED}),
+        _S.RETURNED: frozenset({_S.BLANK, _S.REVOKED}),
+        _S.SUPERSEDED: frozenset({_S.SUSPENDED}),
+        _S.REVOKED: frozenset(),
     }
 )
-"""LOST -> ACTIVE is a card that was found; RETURNED -> BLANK goes back to stock; the last two are final."""
+"""RETURNED -> BLANK goes back to stock. SUPERSEDED -> SUSPENDED is an exchange that was undone. REVOKED is final."""
+
+REPLACEABLE = frozenset({_S.ACTIVE, _S.SUSPENDED, _S.LOST, _S.STOLEN, _S.FOUND, _S.DAMAGED})
+"""States from which a card is superseded by its next copy."""
 
 
 def allowed(before: CardState, after: CardState) -> bool:

@@ -91,12 +91,13 @@ def lane_item(row: Row) -> LaneItem:
 
 def card_item(row: Row) -> CardItem:
     """Build from a row of `server.cards.repository.policy_rows`: one credential with its card, holder and account."""
+    product, state = uses_of(Product(row["product"]), row["application"], CardState(row["state"]))
     return CardItem(
         credential=row["credential"],
         card=row["card_id"],
         person=row["person_id"] or NOBODY,
-        product=Product(row["product"]),
-        state=CardState(row["state"]),
+        product=product,
+        state=state,
         category=CategoryId(row["category_id"] or ""),
         levels=tuple(row["levels"]),
         account=row["account_id"],
@@ -105,6 +106,27 @@ def card_item(row: Row) -> CardItem:
         valid_until_ms=to_millis(row["valid_until"]) if row["valid_until"] else NEVER_ENDS_MS,
         credit=row["credit"],
     )
+
+
+def uses_of(product: Product, application: str, state: CardState) -> tuple[Product, CardState]:
+    """Return what one credential of a card is good for, and the state to publish it with.
+
+    A secure card's gate credential pays nothing and its canteen credential opens nothing, so that what a stolen till
+    has seen is worth nothing at a lane; the one that the product does not need is published as suspended. Application
+    '' is a card with one credential for both.
+    """
+    idle = CardState.SUSPENDED if state is CardState.ACTIVE else state
+    match application, product:
+        case "gate", Product.CANTEEN_ONLY:
+            return product, idle
+        case "canteen", Product.GATE_ONLY:
+            return product, idle
+        case "gate", Product.COMBINED:
+            return Product.GATE_ONLY, state
+        case "canteen", Product.COMBINED | Product.VISITOR | Product.CONTRACTOR:
+            return Product.CANTEEN_ONLY, state
+        case _:
+            return product, state
 
 
 def till_item(row: Row) -> TillItem:

@@ -55,6 +55,8 @@ STATUS = {
     CardState.ACTIVE: CardStatus.ISSUED,
     CardState.SUSPENDED: CardStatus.SUSPENDED,
     CardState.LOST: CardStatus.LOST,
+    CardState.STOLEN: CardStatus.LOST,
+    CardState.FOUND: CardStatus.SUSPENDED,
     CardState.DAMAGED: CardStatus.DAMAGED,
     CardState.RETURNED: CardStatus.RETURNED,
     CardState.REVOKED: CardStatus.REVOKED,

@@ -151,7 +151,7 @@ class TestStates:
 class TestTransitions:
     def test_every_state_has_its_row_and_the_end_is_the_end(self) -> None:
         assert set(TRANSITIONS) == set(CardState)
-        assert {state for state, after in TRANSITIONS.items() if not after} == {CardState.REVOKED, CardState.SUPERSEDED}
+        assert {state for state, after in TRANSITIONS.items() if not after} == {CardState.REVOKED}
 
     def test_every_usable_card_can_be_revoked(self) -> None:
         usable = set(CardState) - {CardState.BLANK, CardState.REVOKED, CardState.SUPERSEDED}
