@@ -1,7 +1,7 @@
 """A till's own count and sum of a business day and meal, as its device states them in its journal (C67).
 
 It is the second witness: made from the journal on the device's own disk, sealed and chained like every record, and held
-against what the server charged. A statement replaces the one before for the same epoch, till, day and meal. A till
+against what the server charged. A statement replaces the one before of the same device, till, day and meal. A till
 that served nothing states a zero under an empty meal, so that silence is told from idleness.
 """
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from cardcore.clock import to_millis
+from cardcore.ids import TillId
 from cardcore.wire.messages import Command, CommandDone, CommandKind, Health, TapDecision
 from reader_daemon.blocking import RunBlocking, run_in_threads
 from reader_daemon.clock_watch import ClockWatch
@@ -34,6 +35,7 @@ from reader_daemon.store.snapshot_db import SnapshotStore
 from reader_daemon.store.sqlite_file import Connect, connect
 from reader_daemon.surroundings import Deadlines, Surroundings, Wiring
 from reader_daemon.system import System, monotonic_us, resident_bytes
+from reader_daemon.till_totals import TillTotals
 from reader_daemon.uplink.connection import Connector
 from reader_daemon.uplink.driver import Uplink
 from reader_daemon.uplink.installing import PolicyInstaller
@@ -100,6 +102,7 @@ class Daemon:
         self._boot = parts.system.ids.random_bytes(BOOT_ID_BYTES).hex()
         self._clock_watch = ClockWatch(self._clock, self._boot)
         self.recorder = Recorder(self.journal, parts.run_journal, self._clock_watch)
+        self._till_totals = TillTotals(self.recorder, self.journal, parts.run_journal, self._clock, self._tills_here)
         self.policy: Policy
         self.uplink: Uplink
         self._devices: DeviceWatch
@@ -208,6 +211,7 @@ class Daemon:
             if highest > self._filled_percent:
                 self._devices.tell(Happened("journal_filling", "", f"{highest} %", alarm=True))
             self._filled_percent = highest
+            await self._till_totals.look(self.policy)
             await self.recorder.probe()
             await asyncio.sleep(pause_seconds)
 
@@ -242,6 +246,10 @@ class Daemon:
             readers=self._devices.health(self._place_of),
             sync_p95_us=self.journal.sync_times.p95_us(),
         )
+
+    def _tills_here(self) -> list[TillId]:
+        tills = self.policy.snapshot.till_of_reader
+        return [tills[reader].id for reader in self._desks if reader in tills]
 
     def _place_of(self, reader: str) -> str:
         snapshot = self.policy.snapshot

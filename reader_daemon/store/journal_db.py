@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from reader_daemon.store.journal_schema import (
     verify_records,
 )
 from reader_daemon.store.latencies import Latencies
+from reader_daemon.store.served_totals import Served, served_between
 from reader_daemon.store.sqlite_file import (
     Connect,
     FaultKind,
@@ -391,6 +393,13 @@ class JournalStore:
         """Return the last meal of every till."""
         return tap_state.last_served(self._live())
 
+    def served_between(self, from_ms: int, until_ms: int) -> dict[tuple[str, str], Served] | StoreFault:
+        """Return what the tills served in [from, until), by (till, meal)."""
+        try:
+            return served_between(self._live(), from_ms, until_ms)
+        except (sqlite3.Error, StoreBrokenError) as error:
+            return fault_of(error)
+
     def verify_all(self) -> ChainHead:
         """Verify every kept record of every epoch; raises JournalDamagedError. For `doctor`, not for a tap."""
         heads = [verify_records(self._live(), epoch, self._settings.keys, None) for epoch in self._acked]
@@ -406,6 +415,16 @@ class JournalStore:
     def set_generation(self, generation: str) -> StoreFault | None:
         """Remember the server's generation."""
         return self._set_meta("generation", generation)
+
+    @property
+    def stated_through(self) -> date | None:
+        """The last business day whose totals were stated; None at first."""
+        noted = self._meta("stated_through")
+        return date.fromisoformat(noted) if noted else None
+
+    def set_stated_through(self, day: date) -> StoreFault | None:
+        """Remember the last business day whose totals were stated."""
+        return self._set_meta("stated_through", str(day))
 
     def _meta(self, key: str) -> str:
         row = self._one("SELECT value FROM meta WHERE key = ?", key)

@@ -46,7 +46,7 @@ def expected_tills(session: Connection, day: Day) -> Rows:
 
 
 def statements(session: Connection, day: Day) -> Rows:
-    """Return the tills' own totals: device_id, epoch, till_id, detail (JSON text), newest first."""
+    """Return the tills' own totals: device_id, till_id, body (JSON text of the record), newest first."""
     return _all(session, _STATEMENTS, day)
 
 
@@ -137,10 +137,10 @@ _EXPECTED = text("""
     order by 1, 3
 """)
 _STATEMENTS = text("""
-    select r.device_id, r.epoch, r.place as till_id, r.seq, convert_from(r.body, 'UTF8') as body
+    select r.device_id, r.place as till_id, convert_from(r.body, 'UTF8') as body
     from record r
     where r.site_id = :site_id and r.received_at >= :received and r.kind = 'event' and r.reason = 'till_total'
-    order by r.device_id, r.epoch, r.place, r.seq desc
+    order by r.received_at desc, r.epoch, r.seq desc
 """)
 _EATEN = """
     from charge c where c.site_id = :site_id

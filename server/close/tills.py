@@ -26,9 +26,9 @@ TillKey = tuple[UUID, str]
 _events: msgspec.json.Decoder[DeviceEvent] = msgspec.json.Decoder(DeviceEvent)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Count:
-    """Meals and fen. Mutable while it is added up."""
+    """Meals and fen."""
 
     served: int = 0
     fen: int = 0
@@ -45,20 +45,13 @@ class Charged:
 
 
 def stated_totals(rows: Iterable[RowMapping], day: date) -> dict[TillKey, dict[str, Count]]:
-    """Return what tills stated of a day, by meal: the newest statement of each epoch, epochs added up."""
+    """Return what tills stated of a day, by meal; the newest statement counts, and rows come newest first."""
     stated: dict[TillKey, dict[str, Count]] = defaultdict(dict)
-    seen: set[tuple[UUID, int, str, str]] = set()
-    for row in rows:  # newest first in each epoch
+    for row in rows:
         total = read_statement(_events.decode(row["body"]).detail)
         if total is None or total.day != day:
             continue
-        key = (row["device_id"], row["epoch"], row["till_id"], total.meal)
-        if key in seen:
-            continue
-        seen.add(key)
-        count = stated[row["device_id"], row["till_id"]].setdefault(total.meal, Count())
-        count.served += total.served
-        count.fen += total.fen
+        stated[row["device_id"], row["till_id"]].setdefault(total.meal, Count(total.served, total.fen))
     return stated
 
 
