@@ -47,6 +47,14 @@ def standing_close(session: ReadSession | WriteSession, site_id: SiteId, day: da
     return None if row is None else _close(row)
 
 
+def closes_between(
+    session: ReadSession | WriteSession, site_id: SiteId, from_day: date, through_day: date
+) -> list[DayClose]:
+    """Return the finished closes that stand, of business days, both included, in order."""
+    rows = repository.closes(session, site_id, from_day, through_day)
+    return [_close(row) for row in rows if row["state"] == CloseState.CLOSED]
+
+
 def begin(
     session: WriteSession, system: System, site_id: SiteId, day: date, closer: StaffId, *, without_silent: bool = False
 ) -> DayClose | CloseRefusal:

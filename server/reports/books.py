@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 from sqlalchemy import RowMapping
 
@@ -17,6 +18,13 @@ from cardcore.money import Fen
 from server.database import ReadSession, WriteSession
 from server.ledger.roles import Unit
 from server.reports import books_repository as repository
+
+
+class Account(NamedTuple):
+    """An account of the books as outsiders know it: holders' purses together, by kind."""
+
+    role: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,27 @@ def trial_balance(
         )
         for row in rows
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """Money moved in one business day from one account (debited) to another (credited), for one reason and meal."""
+
+    day: date
+    kind: str
+    meal: str
+    source: Account
+    target: Account
+    count: int
+    amount: Fen
+
+
+def movements(session: ReadSession, site_id: SiteId, from_day: date, through_day: date) -> Iterator[Movement]:
+    """Yield what moved in business days, both included, summed by day, kind, meal and both accounts, in that order."""
+    for row in repository.movements_by_day(session, site_id, from_day, through_day):
+        source, target = Account(row["from_role"], row["from_name"]), Account(row["to_role"], row["to_name"])
+        amount = Fen(row["fen"])
+        yield Movement(row["business_day"], row["kind"], row["meal_id"], source, target, row["count"], amount)
 
 
 def statement(
