@@ -25,7 +25,7 @@ def yuan_text(amount: Fen) -> str:
     return f"{sign}{yuan}.{fen:02d}"
 
 
-def parse_yuan(text: str) -> Fen:
+def parse_yuan(text: str, largest: Fen = MAX_AMOUNT_FEN) -> Fen:
     """Read an amount in yuan with at most two decimals; raises ValueError that says what is accepted."""
     match = _YUAN.fullmatch(text.strip())
     if match is None:
@@ -33,8 +33,8 @@ def parse_yuan(text: str) -> Fen:
         raise ValueError(msg)
     sign, yuan, decimals = match.groups()
     amount = int(yuan) * 100 + int((decimals or "").ljust(2, "0"))
-    if amount > MAX_AMOUNT_FEN:
-        msg = f"{text!r} is above the largest amount, {yuan_text(MAX_AMOUNT_FEN)}"
+    if amount > largest:
+        msg = f"{text!r} is above the largest amount, {yuan_text(largest)}"
         raise ValueError(msg)
     return Fen(-amount if sign == "-" else amount)
 

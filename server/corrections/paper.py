@@ -85,7 +85,8 @@ def enter(
     charge = {
         **_charge_values(paper), "id": charge_id, "site_id": site_id, "device_id": site_id,
         "epoch": repository.PAPER_EPOCH, "seq": seq, "person_id": next(iter(purses.values())).person,
-        "stall_id": stall, "business_day": booking.day, "event_day": eaten if eaten != booking.day else None, "posted_at": system.clock.now(),
+        "stall_id": stall, "business_day": booking.day, "posted_at": system.clock.now(),
+        "event_day": eaten if eaten != booking.day else None,
     }  # fmt: skip
     slip = {"charge_id": charge_id, "site_id": site_id, "slip": paper.slip, "entered_by": actor, "reason": reason}
     repository.insert_paper(session, charge, {**slip, "at": system.clock.now()})

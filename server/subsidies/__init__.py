@@ -1,0 +1,1 @@
+"""Money and meals for many at once: subsidies, payroll, bank files, monthly plans; imported, approved, booked once."""
