@@ -43,12 +43,18 @@ def answer_signals(reason: str, *, granted: bool, second_row: str = "") -> tuple
     return (lamp, tone, *(Show(row[:DISPLAY_WIDTH], at, SHOWN_SECONDS) for at, row in enumerate(rows, 1)))
 
 
-def meal_signals(amount: Fen, balance: Fen | None, reason: Reason) -> tuple[ReaderAction, ...]:
+def meal_signals(amount: Fen, balance: Fen | None, reason: Reason, rights: int = 0) -> tuple[ReaderAction, ...]:
     """Return the actions for a charged meal: amount and balance come first, for a display of one row.
 
-    `balance` None = not known here; `reason` is CHARGED, or REPEAT_TAP for the previous result shown again.
+    `balance` None = not known here; `reason` is CHARGED, or REPEAT_TAP for the previous result shown again. With
+    `rights` the meal was taken from a count purse and the balance is in meals.
     """
-    first = f"{yuan_text(amount)} BAL {yuan_text(balance)}" if balance is not None else f"{yuan_text(amount)} OFFLINE"
+    if rights:
+        first = f"MEALS LEFT {balance}" if balance is not None else "MEAL OFFLINE"
+    else:
+        first = (
+            f"{yuan_text(amount)} BAL {yuan_text(balance)}" if balance is not None else f"{yuan_text(amount)} OFFLINE"
+        )
     rows = (first, REASON_TEXTS[reason].display)
     shows = (Show(row[:DISPLAY_WIDTH], at, SHOWN_SECONDS) for at, row in enumerate(rows, 1))
     return (Lamp(LedColour.GREEN, LAMP_MS), Beep(GRANTED_TONE_MS), *shows)

@@ -113,7 +113,7 @@ class Till:
     async def _repeat(self, read: CardRead, till: TillItem, before: Served) -> None:
         stamp = self._around.watch.stamp(read.at, read.monotonic_ms)
         await self._around.recorder.append(DeviceEvent("repeat", till.id, masked(read.credential), stamp))
-        self._tell(meal_signals(Fen(before.verdict.amount), before.balance, Reason.REPEAT_TAP))
+        self._tell(meal_signals(Fen(before.verdict.amount), before.balance, Reason.REPEAT_TAP, before.verdict.rights))
 
     async def _intent(self, read: CardRead, till: TillItem, entry: Entry) -> Record | None:
         around = self._around
@@ -189,7 +189,7 @@ class Till:
             return
         until_ms = now_ms + around.policy.snapshot.site.repeat_tap_seconds * 1000
         counter.served = Served(credential, verdict, balance, until_ms, epoch, seq, now_ms)
-        self._tell(meal_signals(Fen(verdict.amount), balance, Reason.CHARGED))
+        self._tell(meal_signals(Fen(verdict.amount), balance, Reason.CHARGED, verdict.rights))
 
     def _tell(self, actions: tuple[ReaderAction, ...]) -> None:
         deadline_ms = self._around.clock.monotonic_ms() + SIGNAL_LIFE_MS

@@ -70,6 +70,7 @@ class Snapshot:
         "day_starts_at",
         "days",
         "lane_of_reader",
+        "needs_proof",
         "site",
         "till_of_reader",
         "total",
@@ -95,6 +96,10 @@ class Snapshot:
         self.days: dict[date, DayKind] = {item.date: item.day for item in kinds["day"].values()}
         self.lane_of_reader: dict[str, LaneItem] = {item.reader: item for item in kinds["lane"].values()}
         self.till_of_reader: dict[str, TillItem] = {item.reader: item for item in kinds["till"].values()}
+        self.needs_proof = any(
+            till.presence or till.ordered or any(turn.ordered for turn in till.turns) for till in kinds["till"].values()
+        )
+        """Whether any till asks for what only the server knows: presence, an order."""
         self._meals_on: dict[date, tuple[MealItem, ...]] = {}
         self._limits_for: dict[tuple[str, str, str], tuple[LimitItem, ...]] = {}
 

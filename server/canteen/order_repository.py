@@ -41,8 +41,8 @@ _UPSERT_ORDER = text("""
 """)
 _COLLECTED = text("""
     select coalesce(sum(case when revision % 2 = 0 then 1 else -1 end), 0) from charge
-    where site_id = :site_id and person_id = :person_id and business_day = :day and meal_id = :meal_id
-        and stall_id = :stall_id
+    where site_id = :site_id and person_id = :person_id and coalesce(event_day, business_day) = :day
+        and meal_id = :meal_id and stall_id = :stall_id
 """)
 _UPSERT_FORECAST = text("""
     insert into meal_forecast (site_id, department_id, business_day, meal_id, count, reported_at, reported_by)
@@ -55,7 +55,8 @@ _TOTALS = text("""
         select o.meal_id, sum(o.portions) as portions,
                sum(least(o.portions, (
                    select coalesce(sum(case when c.revision % 2 = 0 then 1 else -1 end), 0) from charge c
-                   where c.site_id = o.site_id and c.person_id = o.person_id and c.business_day = o.business_day
+                   where c.site_id = o.site_id and c.person_id = o.person_id
+                       and coalesce(c.event_day, c.business_day) = o.business_day
                        and c.meal_id = o.meal_id and c.stall_id = o.stall_id
                ))) as collected
         from meal_order o where o.site_id = :site_id and o.business_day = :day group by o.meal_id

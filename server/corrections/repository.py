@@ -88,7 +88,7 @@ _LEGS = text("""
                select sum(r.amount_fen) from transfer r where r.corrects = t.id and r.kind = 'refund'), 0) as bigint)
                as left_fen
     from transfer t join ledger_account f on f.id = t.from_account left join purse u on u.id = t.from_account
-    where t.charge_id = :id and t.kind not in ('refund', 'reversal')
+    where t.charge_id = :id and t.kind not in ('refund', 'reversal', 'rebate')
     order by array_position(array['cash', 'subsidy', 'count'], u.kind) nulls first, t.id
 """)
 _INSERT_REFUND = text("""

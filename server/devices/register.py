@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cardcore.ids import DeviceId
+from cardcore.canteen.limits import Pin
+from cardcore.ids import CredentialKey, DeviceId, SiteId
 from cardcore.wire.messages import Health
+from server.canteen.pins import check_pin
 from server.database import Database
 from server.devices import repository, service
 from server.link.ports import KnownDevice, Mark
 from server.secrets_file import ServerSecrets
+from server.staff.passwords import Passwords
 from server.system import System
 
 GENERATION_BYTES = 16
@@ -24,6 +27,7 @@ class Register:
         self._database = database
         self._system = system
         self._secrets = secrets
+        self._pins: Passwords | None = None
 
     def known(self, device_id: DeviceId) -> KnownDevice | None:
         """Find an enrolled device. Raises WrongKeyError when server.key is not this database's."""
@@ -41,6 +45,13 @@ class Register:
         """Note that a link is up."""
         at = self._system.clock.now()
         self._database.write(lambda session: repository.set_connected(session, device_id, at, software))
+
+    def pin(self, site: SiteId, credential: CredentialKey, pin: str) -> Pin:
+        """Say what a PIN proves, and count a wrong one."""
+        if self._pins is None:
+            self._pins = Passwords(self._system.ids)
+        passwords = self._pins
+        return self._database.write(lambda session: check_pin(session, passwords, site, credential, pin))
 
     def disconnected(self, device_id: DeviceId) -> None:
         """Note that the link is down."""

@@ -104,8 +104,10 @@ _BROKEN_REVISIONS = text("""
 # A reversal gives back what refunds by hand had not given back before it.
 _UNBOOKED_CHARGES = text("""
     select c.id as subject, c.revision, c.amount_fen, cast(coalesce(sum(t.amount_fen), 0) as bigint) as booked_fen
-    from charge c left join transfer t on t.charge_id = c.id
-        and t.kind = case when c.revision % 2 = 1 then 'reversal' else 'charge' end
+    from charge c left join (
+        transfer t join ledger_account f on f.id = t.from_account join ledger_account o on o.id = t.to_account
+            and (f.unit <> 'meal' or o.unit <> 'meal')
+    ) on t.charge_id = c.id and t.kind = case when c.revision % 2 = 1 then 'reversal' else 'charge' end
         or t.charge_id = c.reverses and t.kind = 'refund' and t.posted_at <= c.posted_at
     where c.site_id = :site_id group by c.id
     having c.amount_fen <> coalesce(sum(t.amount_fen), 0)

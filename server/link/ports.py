@@ -10,7 +10,8 @@ import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
 from cardcore.access.snapshot import StateItem
-from cardcore.ids import DeviceId, SiteId
+from cardcore.canteen.limits import Pin
+from cardcore.ids import CredentialKey, DeviceId, SiteId
 from cardcore.wire.messages import Health
 from server.database import DatabaseUnavailableError
 from server.taps.arrivals import LinkDevice
@@ -54,6 +55,10 @@ class Devices(Protocol):
 
     def connected(self, device_id: DeviceId, software: str) -> None:
         """Note that a link is up."""
+        ...
+
+    def pin(self, site: SiteId, credential: CredentialKey, pin: str) -> Pin:
+        """Say what a PIN that came with a tap proves, and count a wrong one."""
         ...
 
     def disconnected(self, device_id: DeviceId) -> None:

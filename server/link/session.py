@@ -15,9 +15,11 @@ from typing import Any
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from cardcore.canteen.limits import Pin
 from cardcore.card_keys.asks import KeyRefusal, KeyRefused
 from cardcore.clock import to_millis
 from cardcore.ids import DeviceId, SiteId, TapKey
+from cardcore.journal import Intent, read_body
 from cardcore.reasons import Reason
 from cardcore.wire import codec, signing
 from cardcore.wire.messages import (
@@ -154,7 +156,7 @@ class Session:
     async def _frame(self, frame: bytes) -> None:
         match codec.decode_for_server(frame):
             case Tap() as tap:
-                self._decide(tap)
+                self._decide(tap) if not tap.pin else self._spawn(self._decide_with_pin, tap)
             case Upload() as upload:
                 if self._uploads.full():
                     await self.end(Goodbye(GoodbyeCode.PROTOCOL, "More uploads than credit.", retry_after_ms=1000))
@@ -187,13 +189,25 @@ class Session:
 
     # --- taps and uploads ----------------------------------------------------------------------------------
 
-    def _decide(self, tap: Tap) -> None:
+    async def _decide_with_pin(self, tap: Tap) -> None:
+        """Find out what the PIN proves, then hand the tap in: the batch never waits for a hash."""
+        intent = read_body(tap.record)
+        pin = Pin.NONE
+        if isinstance(intent, Intent):
+            try:
+                pin = await self._run(self._devices.pin, self.site, intent.credential, tap.pin)
+            except OUTAGES as error:
+                log.warning("pin_not_checked", device=str(self.device), error=repr(error)[:200])
+        self._decide(tap, pin)
+
+    def _decide(self, tap: Tap, pin: Pin = Pin.NONE) -> None:
         """Hand a tap in. No answer where that cannot be: the daemon decides by itself at its deadline."""
         if tap.epoch != self._hello.epoch or self._live_taps >= MAX_LIVE_TAPS:
             return
         key = TapKey(self.device, tap.epoch, tap.record.seq)
         try:
-            self._batcher.offer(Arrival(self._link, tap.epoch, (tap.record,), live=True), partial(self._decided, key))
+            arrival = Arrival(self._link, tap.epoch, (tap.record,), live=True, pin=pin)
+            self._batcher.offer(arrival, partial(self._decided, key))
         except BusyError as error:
             self._not_stored(error, live=True)
         else:
@@ -332,4 +346,8 @@ def _decision(key: TapKey, receipt: Receipt, decision: LiveDecision) -> TapDecis
         balance_after=decision.balance_after,
         meal=decision.meal,
         holder=decision.holder,
+        discount=decision.discount,
+        surcharge=decision.surcharge,
+        rights=decision.rights,
+        credit=decision.credit,
     )

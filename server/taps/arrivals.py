@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from cardcore.access.items import AccountState
+from cardcore.canteen.limits import Pin
 from cardcore.ids import DeviceId, SiteId, TapKey
 from cardcore.journal import Record
 from cardcore.reasons import Reason
@@ -40,6 +41,8 @@ class Arrival(Struct, frozen=True):
     epoch: int
     records: tuple[Record, ...]
     live: bool
+    pin: Pin = Pin.NONE
+    """What a PIN that came with a live tap proved."""
 
 
 class LiveDecision(Struct, frozen=True, gc=False):
@@ -52,6 +55,10 @@ class LiveDecision(Struct, frozen=True, gc=False):
     balance_after: int = 0
     meal: str = ""
     holder: str = ""
+    discount: int = 0
+    surcharge: int = 0
+    rights: int = 0
+    credit: str = ""
 
 
 class Receipt(Struct, frozen=True, gc=False):
@@ -93,6 +100,15 @@ class StoredRecord(NamedTuple):
     person_id: UUID | None = None
 
 
+class Extra(NamedTuple):
+    """A transfer of a charge that is not a payer's to the stall."""
+
+    source: UUID
+    target: UUID
+    amount: int
+    kind: str
+
+
 class ChargeRow(NamedTuple):
     """The newest charge revision of a tap; even revisions are in force."""
 
@@ -107,7 +123,9 @@ class ChargeRow(NamedTuple):
     business_day: date
     """In which the meal was eaten; it may be posted in a later one."""
     legs: tuple[tuple[UUID, int], ...]
-    """(from ledger account, fen) of its transfers, less what was refunded by hand."""
+    """(from ledger account, fen) of what payers gave the stall, less what was refunded by hand."""
+    extras: tuple[Extra, ...] = ()
+    """What it moved besides, less what was refunded: a surcharge, a discount, a meal from a count purse."""
 
     @property
     def in_force(self) -> bool:
@@ -159,6 +177,12 @@ class AccountRow(Struct):
     meals: dict[tuple[date, str], int] = {}
     meal_changes: dict[tuple[date, str], tuple[int, int]] = {}
     """(count, fen) to add."""
+    spent: dict[tuple[date, str], int] = {}
+    """Fen of the meals, by (business day, meal)."""
+    entered: set[tuple[str, date]] = set()
+    """(zone, business day) that the holder passed into; only where a till asks."""
+    ordered: dict[tuple[str, date, str], int] = {}
+    """Meals ordered and not collected, by (stall, business day, meal); only where a till asks."""
 
 
 @dataclass(slots=True)
@@ -186,4 +210,5 @@ class Writes:
     quarantine: list[Row] = field(default_factory=list)
     finding: list[Row] = field(default_factory=list)
     record_arrival: list[Row] = field(default_factory=list)
+    dish_line: list[Row] = field(default_factory=list)
     events: dict[SiteId, list[Row]] = field(default_factory=dict)

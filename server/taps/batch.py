@@ -14,11 +14,15 @@ from cardcore.access.decide import GateTap, SiteState, decide
 from cardcore.access.items import CardItem
 from cardcore.access.snapshot import Snapshot
 from cardcore.canteen.authorise import AccountView, Authorisation, MealTap, PurseBalance, authorise
+from cardcore.canteen.limits import Pin
+from cardcore.canteen.pricing import NO_ENTRY, Entry
 from cardcore.clock import from_millis, site_time
 from cardcore.ids import IdSource, LaneId, SiteId, TapKey, TillId
-from cardcore.journal import Body, ClockQuality, Decided, Intent, Outcome, OutcomeKind, Purpose, Record, Stamp
+from cardcore.journal import Body, ClockQuality, Decided, Intent, Outcome, OutcomeKind, Purpose, Record, Stamp, Verdict
+from cardcore.money import Fen
 from cardcore.reasons import Reason
 from cardcore.wire.messages import RecordStatus
+from server.taps import proofs
 from server.taps.arrivals import (
     AccountRow,
     Arrival,
@@ -32,8 +36,8 @@ from server.taps.arrivals import (
     Writes,
 )
 from server.taps.checks import Checked
-from server.taps.ledger_sheet import LedgerSheet, Meal, forced_legs, total_balance
-from server.taps.rows import event_row, finding_row, quarantine_row, record_row
+from server.taps.ledger_sheet import LedgerSheet, Meal, Parts, agrees, forced_legs, no_meal_left, total_balance
+from server.taps.rows import dish_line_row, event_row, finding_row, quarantine_row, record_row
 
 LIVE_AGE = timedelta(seconds=30)
 """Older records are late: they are shown as such and trigger nothing (P15)."""
@@ -130,19 +134,34 @@ class Batch:
         if intent.place not in arrival.device.places:
             return LiveDecision(granted=False, reason=Reason.TILL_UNKNOWN, policy_version=snapshot.version)
         account = self._account_of(card)
-        tap = MealTap(intent.credential, TillId(intent.place))
-        verdict = authorise(tap, snapshot, {}, _view(account), at)
+        entry = Entry(Fen(intent.amount), intent.lines) if intent.amount or intent.lines else NO_ENTRY
+        tap = MealTap(intent.credential, TillId(intent.place), entry)
+        view = None if account is None else _view(account, snapshot, intent.place, at, arrival.pin)
+        verdict = authorise(tap, snapshot, {}, view, at)
         if verdict.approved and arrival.live:
-            self._sheet.charge(self._described(arrival, key, intent.place, verdict, at), account, verdict.legs)
+            parts = Parts(verdict.discount, verdict.surcharge, verdict.rights, verdict.credit)
+            meal = self._described(arrival, key, intent.place, verdict, at)
+            self._sheet.charge(meal, account, verdict.legs, parts)
+        if intent.lines:
+            self._note_lines(key, intent, self._described(arrival, key, intent.place, verdict, at))
         return LiveDecision(
             verdict.approved,
             verdict.reason,
             verdict.policy_version,
             verdict.amount,
-            total_balance(account) if account else 0,
+            total_balance(account, verdict.rights) if account else 0,
             verdict.meal,
             account.holder if account else "",
+            verdict.discount,
+            verdict.surcharge,
+            verdict.rights,
+            verdict.credit,
         )
+
+    def _note_lines(self, key: TapKey, intent: Intent, meal: Meal) -> None:
+        """Keep what was chosen for the statistics of dishes; whether it was sold says the tap's charge."""
+        for number, line in enumerate(intent.lines, 1):
+            self.writes.dish_line.append(dish_line_row(key, number, line, meal.site, meal))
 
     def _described(self, arrival: Arrival, key: TapKey, till: str, verdict: Authorisation, at: datetime) -> Meal:
         snapshot = self._snapshots[arrival.device.site]
@@ -165,6 +184,10 @@ class Batch:
         if isinstance(later, Outcome) and tap.purpose == Purpose.TILL:
             self._settle(arrival, TapKey(key.device, key.epoch, later.tap_seq), later, tap)
         kind = "outcome" if isinstance(later, Outcome) else "decided"
+        snapshot = self._snapshots[arrival.device.site]
+        if snapshot.needs_proof and isinstance(later, Outcome) and later.outcome is OutcomeKind.PASSED:
+            account = self._account_of(snapshot.card(tap.credential))
+            proofs.passed(account, snapshot, tap.place, self.event_time(later.stamp))
         stored = StoredRecord(
             record.hash, kind, tap.purpose, tap.place, tap.credential, None, tap.card_id, tap.person_id
         )
@@ -172,19 +195,20 @@ class Batch:
 
     def _settle(self, arrival: Arrival, tap_key: TapKey, outcome: Outcome, tap: StoredRecord) -> None:
         """Make the charge in force equal to what happened at the counter (P17): served amount, or nothing."""
-        wanted = outcome.verdict.amount if outcome.outcome is OutcomeKind.SERVED else 0
-        charge = self._facts.charge_of(tap_key)
-        booked = charge.amount if charge is not None and charge.in_force else 0
-        if wanted == booked:
+        charge, verdict = self._facts.charge_of(tap_key), outcome.verdict
+        if agrees(outcome, charge):
             return
+        served = outcome.outcome is OutcomeKind.SERVED
+        wanted = verdict.amount if served else 0
         snapshot = self._snapshots[arrival.device.site]
         at = self.event_time(outcome.stamp)
         till = snapshot.till(tap.place)
         moment = site_time(at, snapshot.zone, snapshot.day_starts_at)
         card = snapshot.card(tap.credential)
         account = self._account_of(card)
-        legs, overdrawn = forced_legs(account, wanted)
-        flag = _flag(account, tap.decision, overdrawn=overdrawn) if wanted else ""
+        legs, overdrawn = forced_legs(account, wanted, verdict.credit)
+        overdrawn = overdrawn or no_meal_left(account, verdict.rights)
+        flag = _flag(account, tap.decision, overdrawn=overdrawn) if served else _undone(verdict)
         meal = Meal(
             tap_key, arrival.device.site, tap.place, till.stall if till else "unknown",
             outcome.verdict.meal or "unknown", moment.business_day, at, outcome.verdict.offline, flag,
@@ -192,9 +216,10 @@ class Batch:
         )  # fmt: skip
         if charge is not None and charge.in_force:
             self._sheet.reverse(meal, charge, self._posting_day(arrival.device.site, charge.business_day))
-            legs, _ = forced_legs(account, wanted)  # the purses have just got their money back
-        if wanted:
-            self._sheet.charge(meal, account, legs)
+            legs, _ = forced_legs(account, wanted, verdict.credit)  # the purses have just got their money back
+        if served and (wanted or verdict.rights):
+            parts = Parts(verdict.discount, verdict.surcharge, verdict.rights, verdict.credit)
+            self._sheet.charge(meal, account, legs, parts)
             if flag:
                 self._find(arrival.device.site, f"offline_{flag}", tap_key, {"amount_fen": wanted})
 
@@ -272,11 +297,17 @@ def _gate(device: LinkDevice, intent: Intent, snapshot: Snapshot, at: datetime) 
     return LiveDecision(decision.granted, decision.reason, decision.policy_version)
 
 
-def _view(account: AccountRow | None) -> AccountView | None:
-    if account is None:
-        return None
+def _view(account: AccountRow, snapshot: Snapshot, place: str, at: datetime, pin: Pin) -> AccountView:
     purses = tuple(PurseBalance(purse.kind, purse.balance, purse.floor) for purse in account.purses.values())  # type: ignore[arg-type]
-    return AccountView(account.state, purses, account.meals)
+    if not snapshot.needs_proof:
+        return AccountView(account.state, purses, account.meals, account.spent, pin=pin)
+    entered, ordered = proofs.proved(account, snapshot, place, at)
+    return AccountView(account.state, purses, account.meals, account.spent, entered, ordered, pin)
+
+
+def _undone(verdict: Verdict) -> str:
+    """Tell a charge taken back at the till from one whose meal was never served."""
+    return verdict.reason if verdict.reason == Reason.UNDONE else ""
 
 
 def _flag(account: AccountRow | None, opinion: LiveDecision | None, *, overdrawn: bool) -> str:

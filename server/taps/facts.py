@@ -7,16 +7,20 @@ first and records and charges are read from the tables.
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
 from cardcore.access.snapshot import Snapshot
+from cardcore.canteen.selling import DAY, MEAL, MONTH
 from cardcore.clock import from_millis, site_time
 from cardcore.ids import SiteId, TapKey
-from cardcore.journal import Decided, Intent, Outcome, OutcomeKind, Purpose
+from cardcore.journal import Decided, Intent, Outcome, Purpose
+from server.taps import proofs
 from server.taps.arrivals import Arrival, Facts, Journal, JournalKey
 from server.taps.checks import Checked
+from server.taps.ledger_sheet import agrees
 from server.taps.memory import Memory
 from server.taps.policy_cache import PolicyCache
 from server.taps.store import TapStore
@@ -47,6 +51,8 @@ def gather(
         snapshots = {site: policy.current(store, site, newest.get(site, 0)) for site in sites}
     if any(snapshots[site] is not guessed[site] for site in sites):
         _lock_accounts(store, frames, snapshots, facts, now)
+    if any(snapshot.needs_proof for snapshot in snapshots.values()):
+        proofs.gather(store, frames, snapshots, facts, now)
     facts.ledger_accounts = {site: _ledger_accounts(store, memory, site, snapshots[site].version) for site in sites}
     return facts, snapshots
 
@@ -70,6 +76,8 @@ def _lock_accounts(store: TapStore, frames: Frames, snapshots: Snapshots, facts:
     wanted = sorted(set(_accounts(frames, snapshots, facts)) - facts.accounts.keys())
     if wanted:
         days = _days(frames, snapshots, facts, now) if _has_limits(snapshots) else []
+        if any(snapshot.has_limits(MONTH) for snapshot in snapshots.values()):
+            days = sorted({other for day in days for other in _month_of(day)})
         facts.accounts |= store.lock_accounts(wanted, days)
 
 
@@ -125,7 +133,7 @@ def _accounts(frames: Frames, snapshots: Snapshots, facts: Facts) -> Iterable[UU
                 credential: str = body.credential
             elif type(body) is Outcome:
                 intent = intents.get((id(journal), body.tap_seq))
-                if intent is None and _agrees(body, journal):
+                if intent is None and agrees(body, journal.charges.get(body.tap_seq)):
                     continue
                 charge = journal.charges.get(body.tap_seq)
                 if charge is not None and charge.account_id is not None:
@@ -139,15 +147,16 @@ def _accounts(frames: Frames, snapshots: Snapshots, facts: Facts) -> Iterable[UU
                 yield card.account
 
 
-def _agrees(outcome: Outcome, journal: Journal) -> bool:
-    """Tell whether the books already say what the outcome says."""
-    charge = journal.charges.get(outcome.tap_seq)
-    booked = charge.amount if charge is not None and charge.in_force else 0
-    return booked == (outcome.verdict.amount if outcome.outcome is OutcomeKind.SERVED else 0)
-
-
 def _has_limits(snapshots: Snapshots) -> bool:
-    return any(meal.limit_count for snapshot in snapshots.values() for meal in snapshot.meals)
+    return any(
+        snapshot.has_limits(MEAL) or snapshot.has_limits(DAY) or snapshot.has_limits(MONTH)
+        or any(meal.limit_count for meal in snapshot.meals)
+        for snapshot in snapshots.values()
+    )  # fmt: skip
+
+
+def _month_of(day: date) -> list[date]:
+    return [day.replace(day=number) for number in range(1, monthrange(day.year, day.month)[1] + 1)]
 
 
 def _days(frames: Frames, snapshots: Snapshots, facts: Facts, now: datetime) -> list[date]:

@@ -6,19 +6,27 @@ its transfer with the balance after it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from msgspec import Struct
 
 from cardcore.access.items import AccountState
-from cardcore.canteen.authorise import SPEND_ORDER, Leg
+from cardcore.canteen.authorise import COUNT_PURSE, DEPARTMENT_LEG, SPEND_ORDER, Leg
 from cardcore.ids import IdSource, SiteId, TapKey
+from cardcore.journal import Outcome, OutcomeKind
 from cardcore.money import Fen
-from server.taps.arrivals import AccountRow, ChargeRow, Facts, PurseRow, Writes
+from server.ledger.roles import LedgerRole, unit_of
+from server.taps.arrivals import AccountRow, ChargeRow, Extra, Facts, PurseRow, Writes
 from server.taps.rows import ChargeInsert, TransferInsert
 
+MEALS_TAKEN, SURCHARGE_INCOME, REBATE = LedgerRole.MEALS_TAKEN, LedgerRole.SURCHARGE_INCOME, LedgerRole.REBATE
+GUEST, HOUSE = "guest", "main"
+"""Names of the accounts of what guests pay on top, and of what the house pays for discounts."""
+REBATE_KIND, MEAL_EXTRA = "rebate", "meal"
+"""Kinds of a charge's extras: what the house pays for a discount, and a meal from a count purse."""
 DEBT_PURSE = "cash"
 """The purse that goes below its floor when an approved offline meal must post (P17)."""
 
@@ -40,6 +48,20 @@ class Meal(Struct, frozen=True):
     """The business day it is posted in; None = the one it was eaten in."""
 
 
+class Parts(NamedTuple):
+    """What of a charge is not simply a payer's money for the stall."""
+
+    discount: int = 0
+    """The stall gets it from the house."""
+    surcharge: int = 0
+    """The house gets it, out of what is paid."""
+    rights: int = 0
+    credit: str = ""
+
+
+PLAIN = Parts()
+
+
 class LedgerSheet:
     """The postings of one batch."""
 
@@ -50,7 +72,7 @@ class LedgerSheet:
         self._ids = ids
         self._now = now
 
-    def charge(self, meal: Meal, account: AccountRow | None, legs: Sequence[Leg]) -> ChargeRow:
+    def charge(self, meal: Meal, account: AccountRow | None, legs: Sequence[Leg], parts: Parts = PLAIN) -> ChargeRow:
         """Book a charge taken from purses by `legs`; without an account it goes to the receivable."""
         before = self._facts.charge_of(meal.key)
         revision = 0 if before is None else before.revision + 1
@@ -58,19 +80,54 @@ class LedgerSheet:
         stall = self._ledger_account(meal.site, "stall", meal.stall)
         posted_in = meal.posted_in or meal.business_day
         taken: list[tuple[UUID, int]] = []
+        extras: list[Extra] = []
         amount = sum(leg.amount for leg in legs)
+        for_stall = amount - parts.surcharge
         for leg in legs:
-            source, balance = self._take(meal, account, leg)
-            taken.append((source, leg.amount))
-            self._transfer(meal, posted_in, "charge", charge_id, (source, stall), leg.amount, (balance, None))
+            part = min(leg.amount, for_stall)
+            for_stall -= part
+            if part:
+                source, balance = self._take(meal, account, leg.purse, part, parts.credit)
+                taken.append((source, part))
+                self._transfer(meal, posted_in, "charge", charge_id, (source, stall), part, (balance, None))
+            if part < leg.amount:
+                extras.append(self._surcharge(meal, account, charge_id, Leg(leg.purse, Fen(leg.amount - part)), parts))
+        if parts.discount or parts.rights:
+            extras += self._beside(meal, account, charge_id, stall, parts)
         row = ChargeRow(
             charge_id, revision, amount, account.id if account else None, account.person_id if account else None,
-            meal.till, meal.stall, meal.meal, meal.business_day, tuple(taken),
+            meal.till, meal.stall, meal.meal, meal.business_day, tuple(taken), tuple(extras),
         )  # fmt: skip
         self._add(meal, row, posted_in, reverses=None)
         if account is not None:
-            _count_meal(account, meal.business_day, meal.meal, 1, amount)
+            _count_meal(account, row, 1, amount)
         return row
+
+    def _surcharge(self, meal: Meal, account: AccountRow | None, charge_id: UUID, leg: Leg, parts: Parts) -> Extra:
+        source, balance = self._take(meal, account, leg.purse, leg.amount, parts.credit)
+        target = self._ledger_account(meal.site, SURCHARGE_INCOME, GUEST)
+        posted_in = meal.posted_in or meal.business_day
+        self._transfer(meal, posted_in, "charge", charge_id, (source, target), leg.amount, (balance, None))
+        return Extra(source, target, leg.amount, "charge")
+
+    def _beside(
+        self, meal: Meal, account: AccountRow | None, charge_id: UUID, stall: UUID, parts: Parts
+    ) -> Iterable[Extra]:
+        """Book what the house pays for a discount, and the meal that a count purse gives."""
+        posted_in = meal.posted_in or meal.business_day
+        if parts.discount:
+            house = self._ledger_account(meal.site, REBATE, HOUSE)
+            self._transfer(meal, posted_in, REBATE_KIND, charge_id, (house, stall), parts.discount, (None, None))
+            yield Extra(house, stall, parts.discount, REBATE_KIND)
+        purse = account.purses.get(COUNT_PURSE) if account is not None else None
+        if parts.rights and purse is not None:
+            purse.balance -= parts.rights
+            purse.changed = True
+            target = self._ledger_account(meal.site, MEALS_TAKEN, meal.stall)
+            self._transfer(
+                meal, posted_in, "charge", charge_id, (purse.id, target), parts.rights, (purse.balance, None)
+            )
+            yield Extra(purse.id, target, parts.rights, MEAL_EXTRA)
 
     def reverse(self, meal: Meal, charge: ChargeRow, posted_in: date) -> ChargeRow:
         """Book the opposite of a charge in force, in a business day.
@@ -84,13 +141,15 @@ class LedgerSheet:
         purses = {purse.id: purse for purse in account.purses.values()} if account else {}
         stall = self._ledger_account(meal.site, "stall", charge.stall)
         reversal_id = self._ids.uuid7()
-        for source, amount in charge.legs:
+        moved = [Extra(source, stall, amount, "charge") for source, amount in charge.legs]
+        for source, target, amount, kind in (*moved, *charge.extras):
             purse = purses.get(source)
             if purse is not None:
                 purse.balance += amount
                 purse.changed = True
             balance = purse.balance if purse is not None else None
-            self._transfer(meal, posted_in, "reversal", reversal_id, (stall, source), amount, (None, balance))
+            back = REBATE_KIND if kind == REBATE_KIND else "reversal"
+            self._transfer(meal, posted_in, back, reversal_id, (target, source), amount, (None, balance))
         row = ChargeRow(
             reversal_id, charge.revision + 1, charge.amount, charge.account_id, charge.person_id,
             charge.till, charge.stall, charge.meal, charge.business_day, (),
@@ -98,17 +157,22 @@ class LedgerSheet:
         self._add(meal, row, posted_in, reverses=charge.id)
         if account is not None:
             # Who was refunded the whole charge has had the meal's count back already.
-            count = 0 if charge.amount and not charge.legs else -1
-            left = sum(amount for _, amount in charge.legs)
-            _count_meal(account, charge.business_day, charge.meal, count, -left)
+            paid = [extra.amount for extra in charge.extras if extra.kind == "charge"]
+            gone = charge.amount and not charge.legs and not paid
+            left = sum(amount for _, amount in charge.legs) + sum(paid)
+            _count_meal(account, charge, 0 if gone else -1, -left)
         return row
 
-    def _take(self, meal: Meal, account: AccountRow | None, leg: Leg) -> tuple[UUID, int | None]:
-        purse = account.purses.get(leg.purse) if account is not None else None
+    def _take(
+        self, meal: Meal, account: AccountRow | None, payer: str, amount: int, department: str
+    ) -> tuple[UUID, int | None]:
+        if payer == DEPARTMENT_LEG:
+            return self._ledger_account(meal.site, "receivable", f"department:{department}"), None
+        purse = account.purses.get(payer) if account is not None else None
         if purse is None:
             name = "unknown_card" if account is None else "closed_account"
             return self._ledger_account(meal.site, "receivable", name), None
-        purse.balance -= leg.amount
+        purse.balance -= amount
         purse.changed = True
         return purse.id, purse.balance
 
@@ -117,7 +181,9 @@ class LedgerSheet:
         found = accounts.get((role, name))
         if found is None:
             found = accounts[role, name] = self._ids.uuid7()
-            self._writes.ledger_account.append({"id": found, "site_id": site, "role": role, "name": name})
+            self._writes.ledger_account.append(
+                {"id": found, "site_id": site, "role": role, "name": name, "unit": unit_of(role)}
+            )
         return found
 
     def _transfer(
@@ -175,12 +241,22 @@ class LedgerSheet:
         )
 
 
-def forced_legs(account: AccountRow | None, amount: int) -> tuple[tuple[Leg, ...], bool]:
+def agrees(outcome: Outcome, charge: ChargeRow | None) -> bool:
+    """Tell whether the books already say what the outcome says: the served amount in force, or nothing."""
+    served = outcome.outcome is OutcomeKind.SERVED
+    if charge is not None and charge.in_force:
+        return served and charge.amount == outcome.verdict.amount
+    return not served or not (outcome.verdict.amount or outcome.verdict.rights)
+
+
+def forced_legs(account: AccountRow | None, amount: int, department: str = "") -> tuple[tuple[Leg, ...], bool]:
     """Split an amount that must post whatever the account looks like; also tell whether it overdraws.
 
     Purses are used down to their floors in spend order, the rest goes below the floor of the cash purse. A closed
-    account's purses are left alone: the amount goes to the receivable.
+    account's purses are left alone: the amount goes to the receivable, as it does of a department that pays.
     """
+    if department:
+        return (Leg(DEPARTMENT_LEG, Fen(amount)),), False
     if account is None or account.state is AccountState.CLOSED:
         return (Leg("receivable", Fen(amount)),), False
     left = amount
@@ -203,12 +279,26 @@ def usable(purse: PurseRow) -> int:
     return purse.balance - purse.floor
 
 
-def total_balance(account: AccountRow) -> int:
-    """Return what the holder sees on the till's display: all spendable purses together."""
+def no_meal_left(account: AccountRow | None, rights: int) -> bool:
+    """Tell whether meals served are more than the count purse has."""
+    purse = account.purses.get(COUNT_PURSE) if account is not None else None
+    return rights > 0 and (purse is None or usable(purse) < rights)
+
+
+def total_balance(account: AccountRow, rights: int = 0) -> int:
+    """Return what the holder sees on the till's display: all spendable purses together, or the meals left."""
+    if rights:
+        purse = account.purses.get(COUNT_PURSE)
+        return purse.balance if purse is not None else 0
     return sum(purse.balance for purse in account.purses.values() if purse.kind in SPEND_ORDER)
 
 
-def _count_meal(account: AccountRow, day: date, meal: str, count: int, fen: int) -> None:
+def _count_meal(account: AccountRow, charge: ChargeRow, count: int, fen: int) -> None:
+    day, meal = charge.business_day, charge.meal
+    order = (charge.stall, day, meal)
+    if order in account.ordered:
+        account.ordered[order] -= count
     account.meals[day, meal] = account.meals.get((day, meal), 0) + count
+    account.spent[day, meal] = account.spent.get((day, meal), 0) + fen
     old_count, old_fen = account.meal_changes.get((day, meal), (0, 0))
     account.meal_changes[day, meal] = (old_count + count, old_fen + fen)

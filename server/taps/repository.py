@@ -25,6 +25,7 @@ from server.taps.arrivals import (
     AccountRow,
     Chained,
     ChargeRow,
+    Extra,
     Facts,
     Head,
     JournalKey,
@@ -34,13 +35,16 @@ from server.taps.arrivals import (
     Writes,
 )
 from server.taps.rows import Row
-from server.taps.store import EVENT_TOPIC, JournalMovedError, StoreLostError, StoreRefusedError
+from server.taps.store import EVENT_TOPIC, Entry, JournalMovedError, OrderKey, StoreLostError, StoreRefusedError
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 MAX_ABOVE_MARK = 10_000
 """Records beyond a gap that are looked at; more only delay the mark."""
 ROW_TYPES = ("head_row", "record_row", "charge_row", "transfer_row", "purse_row", "meal_row", "outbox_row")
 """The composite types of a batch's rows, in the order of `_WRITE`'s parameters."""
+
+TO_STALL = "to_stall"
+"""How the query of charges names a payer's transfer to the stall."""
 
 _json = msgspec.json.Encoder()
 
@@ -154,14 +158,26 @@ class PostgresTaps:
             if account is None:
                 account = found[account_id] = AccountRow(account_id, person, AccountState(state), name, {})
             account.purses[kind] = PurseRow(purse, kind, balance, floor)
-        for account_id, day, meal, count in meals.fetchall() if meals is not None else ():
+        for account_id, day, meal, count, fen in meals.fetchall() if meals is not None else ():
             found[account_id].meals[day, meal] = count
+            found[account_id].spent[day, meal] = fen
         return found
 
     def closed_through(self, site: SiteId) -> date | None:
         """Read the last business day that takes no postings any more, or None."""
         row = self._connection.execute(_CLOSED_THROUGH, (site,)).fetchone()
         return row[0] if row is not None else None
+
+    def entered(self, asked: Sequence[Entry], lanes: Sequence[str]) -> set[tuple[UUID, date]]:
+        """Find who passed one of these lanes within the time given."""
+        columns = [list(column) for column in zip(*asked, strict=True)]
+        rows = self._connection.execute(_ENTERED, (*columns, list(lanes))).fetchall()
+        return {(row[0], row[1]) for row in rows}
+
+    def ordered(self, site: SiteId, people: Sequence[UUID], days: Sequence[date]) -> dict[OrderKey, int]:
+        """Read what these people ordered for these days and have not collected."""
+        rows = self._connection.execute(_ORDERED, (site, list(people), list(days))).fetchall()
+        return {(row[0], row[1], row[2], row[3]): row[4] for row in rows}
 
     def ledger_accounts(self, site: SiteId) -> dict[tuple[str, str], UUID]:
         """Read a site's accounts that take charges or stand for a missing purse, by role and name."""
@@ -178,6 +194,7 @@ class PostgresTaps:
         for statement, rows in (
             (_INSERT_LEDGER_ACCOUNT, writes.ledger_account),
             (_INSERT_ARRIVAL, writes.record_arrival),
+            (_INSERT_DISH_LINE, writes.dish_line),
             (_INSERT_QUARANTINE, writes.quarantine),
             (_INSERT_FINDING, writes.finding),
         ):
@@ -225,8 +242,10 @@ def _columns(keys: Sequence[TapKey]) -> tuple[list[UUID], list[int], list[int]]:
 
 
 def _charge(row: tuple[Any, ...]) -> ChargeRow:
-    legs = tuple(zip(row[12], row[13], strict=True))
-    return ChargeRow(row[3], row[4], row[5], row[6], row[7], row[8], row[9], row[10], row[11], legs)
+    moved = [Extra(*one) for one in zip(row[12], row[13], row[14], row[15], strict=True)]
+    legs = tuple((one.source, one.amount) for one in moved if one.kind == TO_STALL)
+    extras = tuple(one for one in moved if one.kind != TO_STALL)
+    return ChargeRow(row[3], row[4], row[5], row[6], row[7], row[8], row[9], row[10], row[11], legs, extras)
 
 
 def _stored(row: tuple[Any, ...]) -> StoredRecord:
@@ -265,17 +284,23 @@ _STORED = """
 _CHARGES = """
     select distinct on (c.device_id, c.epoch, c.seq)
            c.device_id, c.epoch, c.seq, c.id, c.revision, c.amount_fen, c.account_id, c.person_id, c.till_id,
-           c.stall_id, c.meal_id, coalesce(c.event_day, c.business_day), t.accounts, t.amounts
+           c.stall_id, c.meal_id, coalesce(c.event_day, c.business_day), t.sources, t.targets, t.amounts, t.kinds
     from charge c join unnest(%s::uuid[], %s::bigint[], %s::bigint[]) k(device_id, epoch, seq)
         using (device_id, epoch, seq)
     cross join lateral (
-        select coalesce(array_agg(from_account order by id), '{}') accounts,
-               coalesce(array_agg(left_fen order by id), '{}') amounts
+        select coalesce(array_agg(from_account order by id), '{}') sources,
+               coalesce(array_agg(to_account order by id), '{}') targets,
+               coalesce(array_agg(left_fen order by id), '{}') amounts,
+               coalesce(array_agg(kind order by id), '{}') kinds
         from (
-            select m.id, m.from_account, m.amount_fen - cast(coalesce((
+            select m.id, m.from_account, m.to_account,
+                   case when a.unit = 'meal' then 'meal' when m.kind = 'charge' and a.role = 'stall' then 'to_stall'
+                        else m.kind end as kind,
+                   m.amount_fen - cast(coalesce((
                 select sum(r.amount_fen) from transfer r where r.corrects = m.id and r.kind = 'refund'
             ), 0) as bigint) as left_fen
-            from transfer m where m.charge_id = c.id and m.kind <> 'refund'
+            from transfer m join ledger_account a on a.id = m.to_account
+            where m.charge_id = c.id and m.kind <> 'refund'
         ) l where left_fen > 0
     ) t
     order by c.device_id, c.epoch, c.seq, c.revision desc
@@ -286,16 +311,41 @@ _LOCK_PURSES = """
     where u.account_id = any(%b::uuid[]) order by u.id for update of u
 """
 _MEALS = """
-    select account_id, business_day, meal_id, count from meal_count
+    select account_id, business_day, meal_id, count, sum_fen from meal_count
     where account_id = any(%s) and business_day = any(%s) order by 1, 2, 3
 """
 _CLOSED_THROUGH = "select closed_through from books where site_id = %s"
 _LEDGER_ACCOUNTS = """
-    select role, name, id from ledger_account where site_id = %s and role in ('stall', 'receivable') order by 1, 2
+    select role, name, id from ledger_account
+    where site_id = %s and role in ('stall', 'receivable', 'surcharge_income', 'rebate', 'meals_taken') order by 1, 2
+"""
+_ENTERED = """
+    select k.person, k.day
+    from unnest(%s::uuid[], %s::date[], %s::timestamptz[], %s::timestamptz[]) k(person, day, begins, ends)
+    where exists (
+        select from record r where r.person_id = k.person and r.at >= k.begins and r.at < k.ends
+            and r.kind = 'outcome' and r.outcome = 'passed' and r.place = any(%s)
+    ) order by 1, 2
+"""
+_ORDERED = """
+    select o.person_id, o.stall_id, o.business_day, o.meal_id, o.portions - cast(coalesce((
+        select sum(case when c.revision %% 2 = 0 then 1 else -1 end) from charge c
+        where c.person_id = o.person_id and c.site_id = o.site_id
+            and coalesce(c.event_day, c.business_day) = o.business_day
+            and c.meal_id = o.meal_id and c.stall_id = o.stall_id
+    ), 0) as integer)
+    from meal_order o where o.site_id = %s and o.person_id = any(%s) and o.business_day = any(%s) order by 1, 2, 3, 4
+"""
+_INSERT_DISH_LINE = """
+    insert into dish_line (device_id, epoch, seq, line, site_id, stall_id, meal_id, business_day, code, count,
+        price_fen)
+    select * from json_to_recordset(%s) r(device_id uuid, epoch bigint, seq bigint, line smallint, site_id uuid,
+        stall_id text, meal_id text, business_day date, code text, count integer, price_fen bigint)
 """
 _INSERT_LEDGER_ACCOUNT = """
-    insert into ledger_account (id, site_id, role, name)
-    select id, site_id, role, name from json_to_recordset(%s) r(id uuid, site_id uuid, role text, name text)
+    insert into ledger_account (id, site_id, role, name, unit)
+    select id, site_id, role, name, unit
+    from json_to_recordset(%s) r(id uuid, site_id uuid, role text, name text, unit text)
 """
 _INSERT_ARRIVAL = """
     insert into record_arrival (id, device_id, epoch, seq, arrived_at)

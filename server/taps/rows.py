@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from cardcore.ids import SiteId, TapKey
-from cardcore.journal import Body, Decided, DeviceEvent, Intent, Outcome, Record
+from cardcore.journal import Body, Decided, DeviceEvent, Intent, Line, Outcome, Record
 
 if TYPE_CHECKING:
     from server.taps.arrivals import StoredRecord
+    from server.taps.ledger_sheet import Meal
 
 Row = dict[str, object]
 
@@ -168,6 +169,23 @@ def event_row(key: TapKey, body: Body, stored: StoredRecord, at: datetime, *, la
             if decision is not None:
                 event |= {"granted": decision.granted, "reason": decision.reason, "amount_fen": decision.amount}
     return event
+
+
+def dish_line_row(key: TapKey, number: int, line: Line, site: SiteId, meal: Meal) -> Row:
+    """Return the row of one thing that was chosen at a till."""
+    return {
+        "device_id": key.device,
+        "epoch": key.epoch,
+        "seq": key.seq,
+        "line": number,
+        "site_id": site,
+        "stall_id": meal.stall,
+        "meal_id": meal.meal or "unknown",
+        "business_day": meal.business_day,
+        "code": line.code,
+        "count": line.count,
+        "price_fen": line.price,
+    }
 
 
 def quarantine_row(row_id: UUID, site: SiteId, key: TapKey, record: Record, why: str) -> Row:

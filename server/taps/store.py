@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from cardcore.ids import SiteId, TapKey
@@ -16,6 +16,18 @@ from server.taps.arrivals import AccountRow, Chained, ChargeRow, Facts, Head, Jo
 from server.taps.rows import Row
 
 EVENT_TOPIC = "taps"
+
+OrderKey = tuple[UUID, str, date, str]
+"""Person, stall, business day, meal."""
+
+
+class Entry(NamedTuple):
+    """Whether a person passed in on a business day: which runs from one instant until another."""
+
+    person: UUID
+    day: date
+    begins: datetime
+    ends: datetime
 
 
 class StoreLostError(Exception):
@@ -64,6 +76,14 @@ class TapStore(Protocol):
 
     def closed_through(self, site: SiteId) -> date | None:
         """Return the last business day that takes no postings any more, or None; asked for late records only."""
+        ...
+
+    def entered(self, asked: Sequence[Entry], lanes: Sequence[str]) -> set[tuple[UUID, date]]:
+        """Return (person, business day) of those asked about who passed one of these lanes in the time given."""
+        ...
+
+    def ordered(self, site: SiteId, people: Sequence[UUID], days: Sequence[date]) -> Mapping[OrderKey, int]:
+        """Return portions ordered less charges in force, by person, stall, business day and meal."""
         ...
 
     def ledger_accounts(self, site: SiteId) -> dict[tuple[str, str], UUID]:

@@ -28,6 +28,7 @@ from cardcore.access.items import (
 )
 from cardcore.access.snapshot import encode_item
 from cardcore.calendar import Interval
+from cardcore.canteen.pricing import NO_ENTRY, Entry
 from cardcore.ids import (
     AccountId,
     CardId,
@@ -159,15 +160,19 @@ class Journal:
         milliseconds = int(self.small.clock.now().timestamp() * 1000)
         return Stamp(milliseconds, milliseconds, "boot", ClockQuality.SYNCED)
 
-    def meal(self, holder: Holder, till: str = "t01") -> Record:
-        return self._intent(Purpose.TILL, till, holder.credential)
+    def meal(self, holder: Holder, till: str = "t01", entry: Entry = NO_ENTRY) -> Record:
+        return self._intent(Purpose.TILL, till, holder.credential, entry)
 
     def gate(self, holder: Holder, lane: str = "g01") -> Record:
         return self._intent(Purpose.GATE, lane, holder.credential)
 
-    def _intent(self, purpose: Purpose, place: str, credential: CredentialKey) -> Record:
+    def _intent(self, purpose: Purpose, place: str, credential: CredentialKey, entry: Entry = NO_ENTRY) -> Record:
         tap = str(self.small.ids.uuid7())
-        return self.add(Intent(tap, purpose, place, place, credential, self.stamp(), 1))
+        intent = Intent(tap, purpose, place, place, credential, self.stamp(), 1, amount=entry.amount, lines=entry.lines)
+        return self.add(intent)
+
+    def ended(self, tap_seq: int, kind: OutcomeKind, verdict: Verdict) -> Record:
+        return self.add(Outcome(tap_seq, kind, verdict, self.stamp()))
 
     def outcome(self, tap_seq: int, kind: OutcomeKind, amount: int = LUNCH_FEN, *, offline: bool = False) -> Record:
         verdict = Verdict(kind is OutcomeKind.SERVED, "charged", 1, offline, amount, "lunch")
@@ -205,8 +210,9 @@ def make_site(url: str, holders: int = 4, cash_fen: int = 5000, subsidy_fen: int
     ids = CountedIds(clock, name)
     site = SiteId(ids.uuid7())
     device = LinkDevice(
-        DeviceId(ids.uuid7()), site, frozenset({"gate", "till"}), frozenset({"g01", "t01", "t02"}), RECORD_KEY
-    )
+        DeviceId(ids.uuid7()), site, frozenset({"gate", "till"}),
+        frozenset({"g01", *(f"t{number:02d}" for number in range(1, 9))}), RECORD_KEY,
+    )  # fmt: skip
     small = SmallSite(url, site, device, clock, ids, [])
     with psycopg.connect(url) as connection:
         _write_site(connection, small, name)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cardcore.journal import OutcomeKind
+from cardcore.journal import OutcomeKind, Verdict
 from server.database import connect_app
 from server.taps.arrivals import Arrival, Receipt
 from server.taps.repository import PostgresTaps
 from server.taps.service import TapService
+from tests.server.taps.counters import SOLD, moved, open_counters
 from tests.server.taps.small_site import LUNCH_FEN, Journal, SmallSite, make_site
 
 _numbers = itertools.count()
+
+Script = Sequence[tuple[str, int, int]]
+Writer = Callable[[SmallSite, Script], list[Arrival]]
 
 steps = st.lists(
     st.tuples(
@@ -57,10 +61,10 @@ def write(small: SmallSite, script: Sequence[tuple[str, int, int]]) -> list[Arri
     return arrivals
 
 
-def run(url: str, name: str, script: Sequence[tuple[str, int, int]], sizes: Sequence[int]) -> tuple[object, ...]:
+def run(url: str, name: str, script: Script, sizes: Sequence[int], writer: Writer = write) -> tuple[object, ...]:
     """Process a script in batches of the given sizes and return everything that must not depend on them."""
     small = make_site(url, holders=3, cash_fen=3000, subsidy_fen=700, name=name)
-    arrivals = iter(write(small, script))
+    arrivals = iter(writer(small, script))
     service = TapService(PostgresTaps(lambda: connect_app(url)), small.system)
     receipts: list[Receipt] = []
     for size in itertools.cycle(sizes):
@@ -92,7 +96,8 @@ def run(url: str, name: str, script: Sequence[tuple[str, int, int]], sizes: Sequ
         site,
     )
     assert unequal == []
-    return receipts_without_ids(receipts), balances, charges, records, aside, meals
+    lines = small.rows("select seq, line, code, count from dish_line where site_id = %s order by 1, 2", site)
+    return receipts_without_ids(receipts), balances, charges, records, aside, meals, moved(small), lines
 
 
 def receipts_without_ids(receipts: Sequence[Receipt]) -> list[object]:
@@ -107,4 +112,55 @@ def test_a_batch_equals_its_taps_one_by_one(
 ) -> None:
     alone = run(postgres_url, f"a{next(_numbers)}", script, [1])
     together = run(postgres_url, f"b{next(_numbers)}", script, sizes)
+    assert alone == together
+
+
+mode_steps = st.lists(
+    st.tuples(
+        st.sampled_from(["live", "live", "live", "offline", "undo", "serve", "passed", "repeat"]),
+        st.integers(0, 2),
+        st.integers(0, len(SOLD) - 1),
+    ),
+    min_size=1,
+    max_size=25,
+)
+
+
+def write_at_counters(small: SmallSite, script: Script) -> list[Arrival]:
+    """Turn a drawn script into frames over every kind of till: two processes' worth of surprises in one batch."""
+    open_counters(small)
+    journal = Journal(small)
+    arrivals: list[Arrival] = []
+    taps: list[tuple[int, str]] = []
+    for what, who, where in script:
+        holder, till = small.holders[who], sorted(SOLD)[where]
+        if what in {"live", "offline"}:
+            tap = journal.meal(holder, till, SOLD[till].entry)
+            taps.append((tap.seq, till))
+            arrivals.append(journal.live(tap))
+            if what == "offline":
+                served = journal.ended(
+                    tap.seq, OutcomeKind.SERVED, SOLD[till].verdict(OutcomeKind.SERVED, offline=True)
+                )
+                arrivals[-1] = journal.upload([tap, served])
+        elif what in {"undo", "serve"} and taps:
+            seq, till = taps[where % len(taps)]
+            kind = OutcomeKind.SERVED if what == "serve" else OutcomeKind.CANCELLED
+            arrivals.append(journal.upload([journal.ended(seq, kind, SOLD[till].verdict(kind, offline=False))]))
+        elif what == "passed":
+            gate = journal.gate(holder)
+            verdict = Verdict(granted=True, reason="granted", policy_version=1, offline=False)
+            arrivals += [journal.live(gate), journal.upload([journal.ended(gate.seq, OutcomeKind.PASSED, verdict)])]
+        elif what == "repeat" and arrivals:
+            arrivals.append(arrivals[-1 - where % len(arrivals)])
+    return arrivals
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(script=mode_steps, sizes=st.lists(st.integers(2, 9), min_size=1, max_size=4))
+def test_a_batch_equals_its_taps_one_by_one_in_every_mode(
+    postgres_url: str, script: list[tuple[str, int, int]], sizes: list[int]
+) -> None:
+    alone = run(postgres_url, f"c{next(_numbers)}", script, [1], write_at_counters)
+    together = run(postgres_url, f"d{next(_numbers)}", script, sizes, write_at_counters)
     assert alone == together
