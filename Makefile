@@ -12,6 +12,7 @@ PYTEST_ARGS ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 FUZZ_SECONDS ?= 60
+KILLS ?= 200
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --quiet --group build
 
@@ -58,8 +59,8 @@ lock: ## choose the newest allowed versions and write both lock files
 bench: setup ## measure; options in BENCH_ARGS
 	@exec $(VENV)/bin/onecard bench $(BENCH_ARGS)
 
-chaos: setup-test ## only the tests that kill processes in the middle of a meal
-	@$(VENV)/bin/python -m pytest -m chaos $(PYTEST_ARGS)
+chaos: setup-test ## every scenario on real processes; KILLS kills in a row
+	@ONECARD_CHAOS=all KILLS=$(KILLS) $(VENV)/bin/python -m pytest -n0 -m chaos -s $(PYTEST_ARGS)
 
 fuzz: setup-test ## fuzz every parser for FUZZ_SECONDS each (60); finds go to .fuzz
 	@for target in $$($(VENV)/bin/python -m tests.fuzz.targets); do echo "onecard: fuzzing $$target"; \

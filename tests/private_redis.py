@@ -52,6 +52,12 @@ class PrivateRedis:
                 process.kill()
         self._process = None
 
+    @property
+    def process(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
     def flush(self) -> None:
         """Empty it."""
         with redis.Redis.from_url(self.url) as client:

@@ -31,8 +31,9 @@ class Child:
         """Take what to run; nothing starts before `start`."""
         self.name = name
         self.log_path = log_path
-        self._command = tuple(command)
-        self._environment = {**os.environ, **environment}
+        self.command = tuple(command)
+        """What is run, from the next start on."""
+        self.environment = {**os.environ, **environment}
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._held = asyncio.Event()
@@ -96,7 +97,7 @@ class Child:
     async def _spawn(self) -> None:
         with self.log_path.open("ab") as file:
             self._process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=file, env=self._environment,
+                *self.command, stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=file, env=self.environment,
                 start_new_session=True,
             )  # fmt: skip
 

@@ -71,6 +71,8 @@ class DemoSite:
     children: dict[str, Child] = field(default_factory=dict)
     port: int = 0
     """Of the pages; 0 = the first free one."""
+    link_port: int = 0
+    """Where the daemons look for the server, if something stands between them; 0 = its own port."""
     password: str = ""
     site: SeededSite | None = None
     devices: dict[str, DeviceId] = field(default_factory=dict)
@@ -186,7 +188,7 @@ class DemoSite:
         folder = self.folder / name
         folder.mkdir()
         settings = folder / "reader.toml"
-        settings.write_text(daemon_settings(self.folder, name, self.port, readers))
+        settings.write_text(daemon_settings(self.folder, name, self.link_port or self.port, readers))
         code = await asyncio.to_thread(self._code, name, purpose)
         await self._tool("reader_daemon", "--config", str(settings), "enrol", code)
         await asyncio.to_thread(self._assign, name, purpose, readers)

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from server.demo.shifted import shift_to_before_lunch
@@ -19,10 +19,14 @@ LEAD_SECONDS = 6
 
 
 @asynccontextmanager
-async def running_site(folder: Path, seed: int = 1) -> AsyncIterator[DemoSite]:
-    """Run a site in `folder`; the end of a failed start is in the exception."""
+async def running_site(folder: Path, seed: int = 1, ports: tuple[int, int] = (0, 0)) -> AsyncIterator[DemoSite]:
+    """Run a site in `folder`; the end of a failed start is in the exception.
+
+    `ports` are the server's and the one at which the daemons look for it; 0 = an unused one, and the server's own.
+    """
     empty_folder(folder)
-    site = DemoSite(folder, seed, shift_to_before_lunch(SystemClock(), LEAD_SECONDS), print, port=unused_port())
+    shift = shift_to_before_lunch(SystemClock(), LEAD_SECONDS)
+    site = DemoSite(folder, seed, shift, print, port=ports[0] or unused_port(), link_port=ports[1])
     try:
         await site.start()
         yield site
@@ -49,9 +53,15 @@ def unused_port() -> int:
 
 def kill_postgres(folder: Path) -> int:
     """Kill every process of the cluster in `folder` at once, as a power cut would; return how many."""
+    return signal_postgres(folder, signal.SIGKILL)
+
+
+def signal_postgres(folder: Path, number: signal.Signals) -> int:
+    """Send a signal to every process of the cluster in `folder`; return how many there are."""
     postmaster = int((folder / "postgres" / "postmaster.pid").read_text().splitlines()[0])
     children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
     pids = [postmaster, *(int(pid) for pid in children)]
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # a backend may end of itself meanwhile
+            os.kill(pid, number)
     return len(pids)
