@@ -123,7 +123,7 @@ async def redis_emptied_stopped_and_killed(ground: Ground) -> None:
         client.set("onecard:rubbish", b"\xff" * 100)
     os.kill(process, signal.SIGKILL)
     await asyncio.to_thread(ground.redis.stop)
-    await asyncio.sleep(1)
+    await asyncio.sleep(HARM_SECONDS)
     await asyncio.to_thread(ground.redis.start)
 
 

@@ -87,9 +87,9 @@ async def difference(ground: Ground) -> int:
 async def test_lunch_goes_on_and_the_books_hold(ground: Ground, harm: Harm) -> None:
     before = ground.difference
     seen = sum(ground.site.tally.meals[till] for till in TILLS)
-    number = HARMS.index(harm)
+    number, presented = HARMS.index(harm), ground.site.tally.presented.total()
     lunch = asyncio.create_task(story_of(ground.site, seed=100 + number).lunch(MEALS))
-    await asyncio.sleep(0.5)
+    await until(lambda: ground.site.tally.presented.total() > presented, "the first card")
     await harm(ground)
     await lunch
     ground.difference = await difference(ground)
