@@ -22,6 +22,9 @@ COMMANDS = {
     "device": "enrol, list, assign and revoke reader daemons",
     "audit": "export the audit log, sign restore statements",
     "verify-audit": "check an exported audit log, offline, with the server's public key alone",
+    "close": "close and sign business days",
+    "reconcile": "hold a day's equalities, list and settle what differs",
+    "export": "write reports and books into files",
     "seed": "write the reference site into the database",
 }
 WITH_OWN_OPTIONS = {

@@ -65,6 +65,11 @@ def booked_wrongly(session: Connection, day: Day) -> Rows:
     return _all(session, _BOOKED_WRONGLY, day)
 
 
+def has_closing_balances(session: Connection, day: Day) -> bool:
+    """Tell whether the day is shut and closing balances stand, so that there is something to prove."""
+    return bool(session.execute(_HAS_CLOSING, day.parameters()).scalar_one())
+
+
 def wrong_balances(session: Connection, day: Day) -> Rows:
     """Return purses whose balance is not their closing plus what was posted since: id, stored_fen, proved_fen."""
     return _all(session, _WRONG_BALANCES, day)
@@ -178,6 +183,10 @@ _BOOKED_WRONGLY = text("""
         and t.kind = case when c.revision % 2 = 1 then 'reversal' else 'charge' end
     where c.site_id = :site_id and c.business_day = :day group by c.id
     having c.amount_fen <> coalesce(sum(t.amount_fen), 0) order by 1 limit :limit
+""")
+_HAS_CLOSING = text("""
+    select exists (select from books where site_id = :site_id and closed_through >= :day)
+       and exists (select from day_balance where site_id = :site_id and business_day <= :day)
 """)
 _WRONG_BALANCES = text("""
     with later as (

@@ -8,6 +8,7 @@ from server.exports.table import Column, Kind, Table
 from server.ledger.roles import Unit
 from server.reports.books import BalanceLine, StatementLine
 from server.reports.sums import Dimension, SumRow
+from server.settlement.purchases import Margin
 
 DIMENSION_TITLES = {
     Dimension.STALL: ("Stall", "档口"),
@@ -35,6 +36,13 @@ _BALANCES = (
     Column("debit", Kind.FEN, "Debit", "借方发生"),
     Column("credit", Kind.FEN, "Credit", "贷方发生"),
     Column("closing", Kind.FEN, "Closing (credit +)", "期末余额（贷方为正）"),
+)
+_MARGINS = (
+    Column("stall", Kind.TEXT, "Stall", "档口"),
+    Column("meal", Kind.TEXT, "Meal", "餐次"),
+    Column("revenue", Kind.FEN, "Revenue", "营业收入"),
+    Column("cost", Kind.FEN, "Purchases", "采购成本"),
+    Column("margin", Kind.FEN, "Gross margin", "毛利"),
 )
 _STATEMENT = (
     Column("at", Kind.TEXT, "When", "时间"),
@@ -64,6 +72,12 @@ def balances_table(rows: Iterable[BalanceLine]) -> Table:
     money = (row for row in rows if row.unit is Unit.FEN)
     values = ((row.role, row.name, row.opening, row.debit, row.credit, row.closing) for row in money)
     return Table("trial-balance", _BALANCES, values)
+
+
+def margins_table(rows: Iterable[Margin]) -> Table:
+    """Return the gross margin by stall and meal."""
+    values = ((row.stall_id, row.meal, row.revenue, row.cost, row.margin) for row in rows)
+    return Table("margins", _MARGINS, values)
 
 
 def statement_table(rows: Iterable[StatementLine]) -> Table:

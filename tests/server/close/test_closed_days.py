@@ -123,8 +123,8 @@ def test_who_writes_while_the_day_is_shut_is_waited_for(house: CountingHouse) ->
         writer.execute(
             "insert into transfer"
             " (id, site_id, kind, from_account, to_account, amount_fen, business_day, at, posted_at, actor)"
-            " select gen_random_uuid(), site_id, 'cash_move', from_account, to_account, 77, business_day, at, posted_at,"
-            " 'test' from transfer where kind = 'charge' limit 1"
+            " select gen_random_uuid(), site_id, 'cash_move', from_account, to_account, 77, business_day, at,"
+            " posted_at, 'test' from transfer where kind = 'charge' limit 1"
         )
         made: list[object] = []
         closer = threading.Thread(target=lambda: made.append(house.close(without_silent=True)))

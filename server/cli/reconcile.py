@@ -1,0 +1,121 @@
+"""`onecard reconcile`: hold a day's five equalities, closed or not, and list what differs.
+
+The exit code is 1 if anything does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from datetime import date
+from functools import partial
+from uuid import UUID
+
+from cardcore.ids import SiteId
+from server.cli.books_texts import CAUSES, KINDS, Words
+from server.cli.close import chosen_language
+from server.cli.opened import Opened, SiteChoiceError, opened
+from server.cli.signed_in import add_login, signed_in
+from server.close import findings
+from server.close import run as closing
+from server.close.findings import FindingFilter, FindingRefusal
+from server.close.models import OWNERS, Checked, Difference, Finding
+from server.database import ReadSession
+from server.reports.paging import MAX_PAGE, Page
+from server.settings import Settings
+
+_EQUAL = Words("everything is equal", "全部相符")
+_OWNER = Words("owner", "责任人")
+REFUSALS = {
+    FindingRefusal.NOT_ALLOWED: Words("this login may not do that", "该账号没有此权限"),
+    FindingRefusal.NOT_FOUND: Words("there is no such finding", "没有这项差异"),
+    FindingRefusal.SETTLED: Words("it is settled already", "该差异已处理"),
+    FindingRefusal.EXPLANATION_MISSING: Words("an explanation is needed: --explain", "须填写说明：--explain"),
+    FindingRefusal.TOO_LONG: Words("the explanation is too long", "说明过长"),
+}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("day", type=date.fromisoformat, nargs="?", help="a business day; left out: list open findings")
+    parser.add_argument("--settle", type=UUID, default=None, metavar="ID", help="close one finding with --explain")
+    parser.add_argument("--explain", default="", help="why the difference is understood")
+    parser.add_argument("--json", action="store_true", help="print figures and differences as JSON")
+    parser.add_argument("--language", default="", choices=["", "en", "zh-CN"], help="the machine's own when left out")
+    parser.add_argument("--site", default="", help="the site's short name, where there are several")
+    add_login(parser, required=False)
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Compare, list or settle."""
+    language = chosen_language(arguments)
+    with opened(settings) as found:
+        try:
+            site = found.site(arguments.site)
+        except SiteChoiceError as error:
+            print(f"onecard: {error}", file=sys.stderr)
+            return 2
+        if arguments.settle is not None:
+            return _settle(arguments, found, site, language)
+        if arguments.day is None:
+            return _list(found, site, language)
+        checked = closing.reconcile_day(found.database, found.system, site, arguments.day)
+    if arguments.json:
+        print(as_json(checked))
+    else:
+        print("\n".join(_line(one, language) for one in checked.differences) or _EQUAL.in_language(language))
+    return 1 if checked.differences else 0
+
+
+def _list(found: Opened, site: SiteId, language: str) -> int:
+    """Print every open finding of the site, oldest first."""
+    count = 0
+    for number in range(1, MAX_PAGE + 1):
+        page = found.database.read(partial(_page, site, number))
+        for finding in page.rows:
+            print(_open_line(finding, found, language))
+        count += len(page.rows)
+        if not page.has_next:
+            break
+    return 1 if count else 0
+
+
+def _page(site: SiteId, number: int, session: ReadSession) -> Page[Finding]:
+    return findings.find(session, site, FindingFilter(), number)
+
+
+def _settle(arguments: argparse.Namespace, found: Opened, site: SiteId, language: str) -> int:
+    staff = signed_in(arguments, found, site)
+    if staff is None:
+        return 1
+    refusal = found.database.write(
+        lambda session: findings.settle(session, found.system, site, arguments.settle, staff, arguments.explain)
+    )
+    if refusal is not None:
+        print(f"onecard: {REFUSALS[refusal].in_language(language)}", file=sys.stderr)
+    return 0 if refusal is None else 1
+
+
+def as_json(checked: Checked) -> str:
+    """Return figures and differences as one JSON document."""
+    differences = [
+        {"kind": one.kind, "subject": one.subject, "cause": one.cause, "owner": OWNERS[one.kind], "detail": one.detail}
+        for one in checked.differences
+    ]
+    return json.dumps({"figures": checked.figures, "differences": differences}, ensure_ascii=False, sort_keys=True)
+
+
+def _line(one: Difference, language: str) -> str:
+    detail = ", ".join(f"{key} {value}" for key, value in one.detail.items() if value is not None)
+    head = f"{KINDS[one.kind].in_language(language)}: {one.subject} ({detail})"
+    owner = f"{_OWNER.in_language(language)}: {OWNERS[one.kind]}"
+    return f"{head}\n  -> {CAUSES[one.cause].in_language(language)}; {owner}"
+
+
+def _open_line(finding: Finding, found: Opened, language: str) -> str:
+    kinds = {str(kind): words for kind, words in KINDS.items()}
+    words = kinds.get(finding.kind, Words(finding.kind, finding.kind)).in_language(language)
+    days = finding.age(found.system.clock.now()).days
+    day = finding.business_day or finding.opened_at.date()
+    return f"{finding.id}  {day}  {words}: {finding.subject}  {finding.owner}  {days} d"

@@ -1,0 +1,175 @@
+"""Close, reconcile and export from the command line: who may, what is said in both languages, what is written."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+import structlog
+
+from cardcore.journal import OutcomeKind
+from server.cli import main
+from server.cli.books_texts import CAUSES, KINDS, REFUSALS
+from server.close.models import Cause, CloseRefusal, FindingKind
+from server.database import Database
+from tests.server.close.counting_house import DAY, CountingHouse
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(autouse=True)
+def logs_put_back() -> Iterator[None]:
+    """Undo what a command does to the logging of its process."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def house(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CountingHouse]:
+    """Play a lunch long ago, for the commands use this machine's clock."""
+    monkeypatch.setenv("ONECARD_DATABASE_URL", database.url)
+    monkeypatch.setenv("ONECARD_DATA_DIR", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    house = CountingHouse(database)
+    house.play()
+    house.outcome(house.journal.records[-1], OutcomeKind.SERVED, 1500)
+    house.next_morning()
+    house.state_all(t01=(2, 2700), t04=(1, 1000))
+    yield house
+    house.taps.close()
+
+
+def login(house: CountingHouse, staff: object) -> str:
+    return str(house.rows("select login from staff where id = %s", staff)[0][0])
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str, password: str = PASSWORD) -> int:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{password}\n"))
+    return main(list(words))
+
+
+def test_a_day_is_closed_and_signed_by_two(
+    house: CountingHouse, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clerk, second = login(house, house.clerk), login(house, house.second)
+    close = ["close", str(DAY), "--password-stdin", "--language", "en", "--as"]
+    assert run(monkeypatch, *close, clerk, password="a wrong password") == 1
+    assert "password is wrong" in capsys.readouterr().err
+    assert run(monkeypatch, *close, login(house, house.cashier)) == 1
+    assert "may not" in capsys.readouterr().err
+    assert run(monkeypatch, *close, clerk) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("2026-03-04  closed  3 charges  37.00")
+    assert run(monkeypatch, *close, clerk) == 0
+    assert capsys.readouterr().out == said
+    assert run(monkeypatch, *close, clerk, "--sign") == 1
+    assert "another person" in capsys.readouterr().err
+    assert run(monkeypatch, *close, second, "--sign") == 0
+    assert house.rows("select state, signed_by <> closed_by from day_close") == [("closed", True)]
+
+
+def test_days_are_closed_up_to_one(
+    house: CountingHouse, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--password-stdin", "--as", login(house, house.clerk), "--language", "zh-CN"]
+    assert run(monkeypatch, "close", str(DAY), *words) == 0
+    assert run(monkeypatch, "close", str(DAY + timedelta(days=2)), "--through", *words) == 0
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines() if "已结账" in line] == [
+        [f"2026-03-0{n}", "已结账"] for n in (4, 5, 6)
+    ]
+
+
+def test_differences_are_listed_explained_and_settled(
+    house: CountingHouse, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clerk = login(house, house.clerk)
+    assert main(["reconcile", str(DAY), "--language", "en"]) == 0
+    assert capsys.readouterr().out == "everything is equal\n"
+    house.state("t01", 3, 3900)
+    assert main(["reconcile", str(DAY), "--language", "zh-CN"]) == 1
+    said = capsys.readouterr().out
+    assert "消费机合计不符: t01/lunch/box" in said
+    assert "责任人: canteen_manager" in said
+    main(["reconcile", str(DAY), "--json"])
+    (difference,) = json.loads(capsys.readouterr().out)["differences"]
+    assert difference["detail"]["till_served"] == 3
+    run(monkeypatch, "close", str(DAY), "--password-stdin", "--as", clerk)
+    capsys.readouterr()
+    assert main(["reconcile", "--language", "en"]) == 1
+    finding = next(line.split()[0] for line in capsys.readouterr().out.splitlines() if "till's total" in line)
+    settle = ["reconcile", "--settle", finding, "--as", clerk, "--password-stdin", "--language", "en"]
+    assert run(monkeypatch, *settle) == 1
+    assert run(monkeypatch, *settle, "--explain", "three plates, one dropped") == 0
+    assert house.rows("select explanation from finding where kind = 'till_total'") == [("three plates, one dropped",)]
+
+
+def test_files_are_written_and_repeat_to_the_byte(
+    house: CountingHouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = ["--from", str(DAY), "--through", str(DAY)]
+    person = house.rows("select number from person where id = %s", house.small.holders[0].person)[0][0]
+    for name, what in (
+        ("sums.csv", ["sums", "--by", "stall,meal"]),
+        ("sums.xlsx", ["sums", "--by", "department"]),
+        ("trial.csv", ["trial-balance"]),
+        ("margins.csv", ["margins"]),
+        ("holder.csv", ["statement", "--person", person]),
+        ("books.beancount", ["beancount"]),
+        ("books.journal", ["hledger"]),
+        ("vouchers.csv", ["vouchers", "--mapping", "kingdee"]),
+    ):
+        path = tmp_path / name
+        command = ["export", what[0], str(path), *what[1:], *days, "--language", "zh-CN"]
+        assert main(command) == 0, capsys.readouterr().err
+        first = path.read_bytes()
+        assert main(command) == 0
+        assert path.read_bytes() == first
+    assert "主食堂" in (tmp_path / "sums.csv").read_text("utf-8-sig")
+    assert (tmp_path / "sums.csv").read_text("utf-8-sig").splitlines()[-1].startswith("control_total 2,")
+    assert len((tmp_path / "holder.csv").read_text("utf-8-sig").splitlines()) > 2
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        (["sums", "x.csv", "--by", "colour"], "--by takes"),
+        (["sums", "x.doc"], ".csv or .xlsx"),
+        (["statement", "x.csv", "--person", "nobody"], "nobody with number"),
+        (["vouchers", "x.csv", "--mapping", "sap"], "neither"),
+    ],
+)
+def test_what_cannot_be_exported_is_said(
+    house: CountingHouse, tmp_path: Path, capsys: pytest.CaptureFixture[str], what: list[str], said: str
+) -> None:
+    path = tmp_path / what[1]
+    assert main(["export", what[0], str(path), *what[2:], "--from", str(DAY), "--through", str(DAY)]) == 1
+    assert said in capsys.readouterr().err
+    assert not path.exists()
+
+
+def test_every_word_is_there_in_both_languages() -> None:
+    assert set(REFUSALS) == set(CloseRefusal)
+    assert set(KINDS) == set(FindingKind)
+    assert set(CAUSES) == set(Cause)
+    for words in (*REFUSALS.values(), *KINDS.values(), *CAUSES.values()):
+        assert words.en
+        assert any("一" <= character <= "鿿" for character in words.zh)
+
+
+def test_the_commands_need_a_site(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ONECARD_DATABASE_URL", database.url)
+    monkeypatch.setenv("ONECARD_DATA_DIR", str(tmp_path))
+    assert main(["reconcile", str(DAY)]) == 2
+    with psycopg.connect(database.url) as connection:
+        assert connection.execute("select count(*) from finding").fetchone() == (0,)
