@@ -10,14 +10,18 @@ from datetime import date
 from pathlib import Path
 
 from cardcore.ids import AccountId, SiteId
+from server.access import repository as access_rows
 from server.cli.close import chosen_language
 from server.cli.opened import Opened, SiteChoiceError, opened
+from server.close.models import CloseState
+from server.close.service import actor_staff, standing_close
 from server.database import ReadSession
 from server.exports import report_tables
 from server.exports.collected import collect
 from server.exports.csv_file import csv_bytes
 from server.exports.mapping import MappingError, load_mapping
 from server.exports.plain_text import beancount_text, hledger_text
+from server.exports.sign_off import SheetNames, sign_off_pdf
 from server.exports.table import Table
 from server.exports.vouchers import voucher_bytes, vouchers_of
 from server.exports.xlsx_file import write_xlsx
@@ -27,9 +31,10 @@ from server.reports import books, sums
 from server.reports.sums import Dimension, Scope
 from server.settings import Settings
 from server.settlement import purchases
+from server.staff import repository as staff_rows
 
 TABLES = ("sums", "trial-balance", "statement", "margins")
-BOOKS = ("beancount", "hledger", "vouchers")
+BOOKS = ("beancount", "hledger", "vouchers", "sign-off")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -83,6 +88,8 @@ def _write(arguments: argparse.Namespace, found: Opened, site: SiteId, path: Pat
 
 
 def _books(arguments: argparse.Namespace, session: ReadSession, site: SiteId) -> bytes:
+    if arguments.what == "sign-off":
+        return _sign_off(arguments, session, site)
     collected = collect(session, site, arguments.from_day, arguments.through_day)
     match arguments.what:
         case "beancount":
@@ -92,6 +99,23 @@ def _books(arguments: argparse.Namespace, session: ReadSession, site: SiteId) ->
         case _:
             mapping = load_mapping(arguments.mapping)
             return voucher_bytes(vouchers_of(collected.entries, mapping), mapping)
+
+
+def _sign_off(arguments: argparse.Namespace, session: ReadSession, site: SiteId) -> bytes:
+    closed = standing_close(session, site, arguments.from_day)
+    if arguments.from_day != arguments.through_day or closed is None or closed.state is not CloseState.CLOSED:
+        msg = "a sign-off sheet is of one closed day: give the same day to --from and --through"
+        raise ExportError(msg)
+    (row,) = access_rows.site_rows(session, site)
+    names = SheetNames(
+        f"{row['name_zh']} {row['name_en']}", _name_of(session, closed.closed_by), _name_of(session, closed.signed_by)
+    )
+    return sign_off_pdf(closed, names)
+
+
+def _name_of(session: ReadSession, actor: str) -> str:
+    row = staff_rows.get(session, actor_staff(actor)) if actor else None
+    return f"{row['name']} ({row['login']})" if row is not None else ""
 
 
 def _write_table(table: Table, arguments: argparse.Namespace, path: Path) -> None:

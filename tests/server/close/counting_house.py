@@ -26,8 +26,8 @@ TILLS = ("t01", "t02", "t03", "t04")
 class CountingHouse(Lunch):
     """The site; its day closes the next morning."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
+    def __init__(self, database: Database, cards: int = 6) -> None:
+        super().__init__(database, cards)
         self.clerk = self.hire(Role.FINANCE)
         self.second = self.hire(Role.FINANCE)
         self.auditor = self.hire(Role.AUDITOR)
