@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from tests.simulation.campaign import Campaign, databases, on_postgres, replay, run_everywhere
+from tests.simulation.campaign import Campaign, databases, replay, run_everywhere
 from tests.simulation.shrink import shortest
 from tests.simulation.world import RunResult
 
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--seed", type=int, help="replay one seed and print its story")
     which.add_argument("--seeds", type=_range, metavar="A..B", help="run the seeds from A up to and without B")
-    parser.add_argument("--tier", type=int, choices=(2,), default=2, help="2: real PostgreSQL")
+    parser.add_argument("--tier", type=int, choices=(1, 2), default=1, help="1: tables in memory; 2: real PostgreSQL")
     parser.add_argument("--jobs", type=int, default=2, help="processes for --seeds")
     parser.add_argument("--trace", action="store_true", help="with --seed: print everything that was seen")
     parser.add_argument("--whole", action="store_true", help="with --seed: do not shorten a failing story")
@@ -41,8 +41,8 @@ def _range(text: str) -> range:
 
 
 def _one(options: argparse.Namespace) -> int:
-    with databases(1) as urls:
-        result, play = replay(options.seed, on_postgres(urls[0]))
+    with databases(options.tier, 1) as urls:
+        result, play = replay(options.seed, urls[0])
         if result.violations and not options.whole:
             print(f"seed {options.seed} breaks {_names(result)}; looking for a shorter story")
             result = shortest(result, play)
@@ -58,7 +58,7 @@ def _one(options: argparse.Namespace) -> int:
 
 def _many(options: argparse.Namespace) -> int:
     begun = time.monotonic()
-    with databases(options.jobs) as urls:
+    with databases(options.tier, options.jobs) as urls:
         campaign = run_everywhere(options.seeds, urls, _progress)
     took = time.monotonic() - begun
     print(
@@ -70,7 +70,7 @@ def _many(options: argparse.Namespace) -> int:
     for result in sorted(campaign.failed, key=lambda one: one.story.seed)[:SHOWN_FAILURES]:
         print(f"RED seed {result.story.seed}: {_names(result)}: {result.violations[0].what}")
         print(f"    onecard-sim --tier {options.tier} --seed {result.story.seed}")
-    missing = campaign.never_reached()
+    missing = campaign.never_reached(options.tier)
     if missing:
         print(f"NEVER REACHED: {', '.join(missing)}")
     return 1 if campaign.failed or missing else 0

@@ -136,10 +136,12 @@ class Saboteur:
                 server.host.traps.append(Trap(stream.choice(SERVER_POINTS), stream.randint(1, 20)))
             case Fault.RESTORE_SERVER:
                 server.backend.back_up()
+                changes = len(server.history.card_changes)
                 await asyncio.sleep(length)
                 server.kill(power=False)
                 if server.backend.restore():
                     server.restored()
+                    del server.history.card_changes[changes:]
                 await asyncio.sleep(RESTORE_SECONDS)
                 server.start()
             case Fault.DATABASE_DOWN:

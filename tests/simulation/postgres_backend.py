@@ -84,8 +84,13 @@ class TroubledConnection(psycopg.Connection[Any]):
 
     @contextmanager
     def pipeline(self) -> Iterator[psycopg.Pipeline]:
+        inside = (
+            self._pipeline is not None
+        )  # `transaction` nests pipelines: only the end of the outermost is the commit
         with super().pipeline() as pipeline:
             yield pipeline
+        if inside:
+            return
         self.trouble.committed = True
         if self.trouble.draws("unknown"):
             message = "the connection was lost at the commit"
