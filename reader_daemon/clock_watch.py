@@ -9,6 +9,8 @@ from cardcore.journal import ClockQuality, Stamp
 
 TRUSTED_MS = 3_600_000
 """A measurement is good for an hour."""
+LONGEST_TRIP_MS = 1_000
+"""Half of it is how far off a measurement may be; a worse one does not take the place of a better."""
 SOFTWARE_BUILT = datetime(2026, 1, 1, tzinfo=UTC)
 """No clock that shows less can be right."""
 
@@ -21,17 +23,35 @@ class ClockWatch:
         self._clock = clock
         self._boot = boot
         self._measured_at_ms: int | None = None
-        self.skew_ms = 0
-        """Server's clock minus ours, milliseconds."""
+        self._offset_ms = 0
+        """Server's wall clock minus our monotonic one: a step of our wall clock does not move it."""
+        self.uncertainty_ms = 0
+        """How far off the server's clock may be from what `server_now_ms` says: half a round trip."""
 
     def measured(self, sent_ms: int, server_ms: int, answered_ms: int) -> None:
-        """Take one exchange: our wall clock when we asked, the server's, ours when the answer came."""
-        self.skew_ms = server_ms - (sent_ms + answered_ms) // 2
-        self._measured_at_ms = self._clock.monotonic_ms()
+        """Take one exchange: our wall clock when we asked, the server's, ours when the answer came.
+
+        An answer that was long under way says little, for nobody knows on which way it was held up: it counts only
+        as long as there is no better one. So does one over which our wall clock was set back.
+        """
+        trip_ms = answered_ms - sent_ms
+        if not 0 <= trip_ms <= LONGEST_TRIP_MS and self._measured_at_ms is not None:
+            return
+        self.uncertainty_ms = abs(trip_ms) // 2
+        now_ms = self._clock.monotonic_ms()
+        self._offset_ms = server_ms + self.uncertainty_ms - now_ms
+        self._measured_at_ms = now_ms
+
+    @property
+    def skew_ms(self) -> int:
+        """Server's clock minus ours, milliseconds; 0 before it was measured."""
+        return 0 if self._measured_at_ms is None else self.server_now_ms() - to_millis(self._clock.now())
 
     def server_now_ms(self) -> int:
         """Return the best guess of the server's wall clock."""
-        return to_millis(self._clock.now()) + self.skew_ms
+        if self._measured_at_ms is None:
+            return to_millis(self._clock.now())
+        return self._clock.monotonic_ms() + self._offset_ms
 
     def quality(self) -> ClockQuality:
         """Return how good our wall time is."""

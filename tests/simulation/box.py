@@ -112,6 +112,8 @@ class Box:
         """Records on the platter when this life began."""
         self.said_yes: Callable[[str, Outcome | Decided, Intent], None] = lambda _reader, _record, _intent: None
         """Called when a lane opens or a meal is given away, with the record that let it and its tap."""
+        self.opened_by_operator: Callable[[str], None] = lambda _reader: None
+        """Called when a lane opens by a command."""
         self.on_lost: Callable[[], None] = lambda: None
         """Called when the disk lost records."""
         self.tapped_seconds: dict[str, float] = {}
@@ -283,7 +285,9 @@ class Box:
         age_ms = self.host.monotonic_ms() - found[1].stamp.monotonic_ms
         if age_ms > RELAY_LIMIT_MS + 1:
             self.history.violate("I8", f"{reader} opened {age_ms} ms after its decision")
-        if found[2] is not None:
+        if found[2] is None:
+            self.opened_by_operator(reader)
+        else:
             self.said_yes(reader, found[1], found[2])
 
     def _durable(self, reader: str, kind: type, asked_ms: int) -> tuple[int, Any, Any] | None:

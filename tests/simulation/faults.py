@@ -17,6 +17,8 @@ FLAP_SECONDS = 3.0
 DAYS_OFF = timedelta(days=4)
 SLOW_NET_MS = (200.0, 1_800.0)
 SLOW_DISK_MS = (40.0, 400.0)
+SLOW_DATABASE_MS = (100.0, 900.0)
+USUAL_WORK_MS = (0.1, 2.0)
 STEPS = (timedelta(minutes=-10), timedelta(minutes=10), timedelta(hours=-1), timedelta(days=365), timedelta(seconds=-2))
 LOSS = 0.3
 RESTORE_SECONDS = 1.0
@@ -49,10 +51,11 @@ class Saboteur:
         trouble = self._server.backend.trouble
         trouble.down, trouble.retry, trouble.unknown = False, 0.0, 0.0
         self._server.host.traps.clear()
+        self._server.host.work_ms = USUAL_WORK_MS
         self._server.start()
         for box in self._boxes.values():
             box.disk.full = box.disk.failing = 0.0
-            box.host.work_ms = (0.1, 2.0)
+            box.host.work_ms = USUAL_WORK_MS
             box.host.traps.clear()
             box.held_back = False
             if box.port is not None:
@@ -70,7 +73,10 @@ class Saboteur:
             case Fault.TRAP_BOX:
                 box.host.traps.append(Trap(stream.choice(BOX_POINTS), stream.randint(1, 12)))
             case Fault.BOX_OFF_FOR_DAYS:
-                await self._off(box, length, power=True, meanwhile=lambda: self._days_later(box))
+                self._network.block(box.plan.name, up=True, down=True)
+                await self._off(box, 1.0, power=True, meanwhile=lambda: self._days_later(box))
+                await asyncio.sleep(length)
+                self._network.block(box.plan.name, up=False, down=False)
             case Fault.WIPE_BOX:
                 await self._off(box, length, power=True, meanwhile=box.wipe)
             case Fault.COPY_BOX:
@@ -107,7 +113,7 @@ class Saboteur:
             box.disturbed_seconds = box.host.loop.time() + 1.0
             await asyncio.sleep(1.0)
         box.disk.full = box.disk.failing = 0.0
-        box.host.work_ms = (0.1, 2.0)
+        box.host.work_ms = USUAL_WORK_MS
 
     @staticmethod
     async def _off(box: Box, length: float, *, power: bool, meanwhile: Callable[[], None] = lambda: None) -> None:
@@ -148,6 +154,10 @@ class Saboteur:
                 trouble.down = True
                 await self._disturbing(length)
                 trouble.down = False
+            case Fault.DATABASE_SLOW:
+                server.host.work_ms = SLOW_DATABASE_MS
+                await self._disturbing(length)
+                server.host.work_ms = USUAL_WORK_MS
             case Fault.DATABASE_RACES:
                 trouble.retry = 0.3
                 await asyncio.sleep(length)

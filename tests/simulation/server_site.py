@@ -8,7 +8,17 @@ from functools import cache, partial
 from typing import Any, TypeVar
 
 from cardcore.wire import codec
-from cardcore.wire.messages import Command, CommandKind, StateInstalled, TapDecision, UploadAck, Welcome
+from cardcore.wire.messages import (
+    Command,
+    CommandKind,
+    Deny,
+    RecordStatus,
+    StateInstalled,
+    StatePart,
+    TapDecision,
+    UploadAck,
+    Welcome,
+)
 from server.link.directory import Directory
 from server.link.endpoint import Endpoint
 from server.link.ports import LinkClosedError
@@ -23,6 +33,7 @@ from tests.simulation.hosts import Host, InOrder
 from tests.simulation.network import BrokenError, Connection, Network
 
 Result = TypeVar("Result")
+REFUSED = b'"state":"lost"'
 
 
 @cache
@@ -92,10 +103,14 @@ class ServerSite:
         self.backend = backend
         self.history = history
         self.directory: Directory | None = None
+        self.opened: list[float] = []
+        """When operators asked for lanes to be opened."""
         self.welcomed: dict[str, float] = {}
         """When each box's last session began, by box."""
         self.installed: dict[str, tuple[int, int]] = {}
         """The policy and deny versions a box last said it decides by."""
+        self._denied: dict[str, int] = {}
+        """The newest deny list that came over a box's connection."""
         self.restored_seconds: float | None = None
         self._network = network
         self._endpoint: Endpoint | None = None
@@ -160,6 +175,7 @@ class ServerSite:
         """Let an operator open a lane, as the server's page would."""
         if self.directory is None:
             return
+        self.opened.append(self.host.loop.time())
         now_ms = int(self.host.now().timestamp() * 1000)
         command = Command(nonce, CommandKind.OPEN_LANE, lane, now_ms, "guard", "delivery")
         await self.directory.command(self.backend.identities[box].device_id, command)
@@ -175,11 +191,19 @@ class ServerSite:
             return
         message = codec.decode_for_daemon(frame)
         match message:
+            case TapDecision(status=RecordStatus.CONFLICT):
+                self.history.violate("I11", f"{daemon} used a number again over a link that was open")
             case UploadAck(epoch, acked_through) | TapDecision(epoch=epoch, acked_through=acked_through):
                 key = (daemon, epoch)
                 self.history.acked[key] = max(self.history.acked.get(key, 0), acked_through)
             case Welcome():
                 self.welcomed[daemon] = self.host.loop.time()
+                self._denied[daemon] = 0
+            case Deny(version):
+                self._denied[daemon] = version
+            case StatePart(version, _, items) if version > self._denied.get(daemon, 0):
+                if any(key.startswith("card/") and REFUSED in body for key, body in items):
+                    self.history.violate("I6", f"{daemon} heard of a refused card before its deny list")
             case _:
                 pass
 

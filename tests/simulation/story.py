@@ -17,6 +17,8 @@ SAFETY_SECONDS = 50.0
 VISITS = (10, 26)
 DEEDS = (0, 5)
 FAULTS = (1, 5)
+HELD_COMMAND = 0.3
+"""Chance that the line holds an operator's command back."""
 
 
 class Manner(StrEnum):
@@ -54,7 +56,7 @@ class Fault(StrEnum):
     KILL_BOX = "kill_box"
     POWER_CUT_BOX = "power_cut_box"
     BOX_OFF_FOR_DAYS = "box_off_for_days"
-    """Off, and on again with a wall clock four days later."""
+    """Off, and on again with a wall clock four days later, before its line works."""
     TRAP_BOX = "trap_box"
     WIPE_BOX = "wipe_box"
     IMAGE_BOX = "image_box"
@@ -68,6 +70,7 @@ class Fault(StrEnum):
     TRAP_SERVER = "trap_server"
     RESTORE_SERVER = "restore_server"
     DATABASE_DOWN = "database_down"
+    DATABASE_SLOW = "database_slow"
     DATABASE_RACES = "database_races"
     COMMIT_UNKNOWN = "commit_unknown"
     CUT = "cut"
@@ -87,7 +90,7 @@ class Fault(StrEnum):
 WEIGHTS: dict[Fault, int] = {
     Fault.KILL_BOX: 4,
     Fault.POWER_CUT_BOX: 5,
-    Fault.BOX_OFF_FOR_DAYS: 1,
+    Fault.BOX_OFF_FOR_DAYS: 3,
     Fault.TRAP_BOX: 8,
     Fault.WIPE_BOX: 2,
     Fault.IMAGE_BOX: 3,
@@ -100,6 +103,7 @@ WEIGHTS: dict[Fault, int] = {
     Fault.TRAP_SERVER: 8,
     Fault.RESTORE_SERVER: 3,
     Fault.DATABASE_DOWN: 4,
+    Fault.DATABASE_SLOW: 4,
     Fault.DATABASE_RACES: 2,
     Fault.COMMIT_UNKNOWN: 3,
     Fault.CUT: 6,
@@ -168,11 +172,13 @@ def _visits(stream: random.Random) -> list[Event]:
 def _deeds(stream: random.Random) -> list[Event]:
     found = []
     for _ in range(stream.randint(*DEEDS)):
-        deed = stream.choice([Deed.LOST, Deed.LOST, Deed.LOST, *Deed])
+        deed = stream.choice([Deed.LOST, Deed.LOST, Deed.LOST, Deed.OPEN_LANE, Deed.OPEN_LANE, *Deed])
         where = stream.choice(plan.LANES) if deed is Deed.OPEN_LANE else ""
         who = "" if where else stream.choice(plan.HOLDERS).name
         at = stream.uniform(3.0, SAFETY_SECONDS)
         found.append(Event(at, deed, where, who, draw=stream.randrange(2**32)))
+        if deed is Deed.OPEN_LANE and stream.random() < HELD_COMMAND:
+            found.append(Event(at - 0.5, Fault.ONE_WAY_DOWN, plan.BOXES[0].name, length=stream.uniform(2.0, 6.0)))
         if deed is Deed.LOST and stream.random() < 0.3:
             found.append(Event(min(at + stream.uniform(2, 20), SAFETY_SECONDS), Deed.FOUND, "", who))
     return found

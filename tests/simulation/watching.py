@@ -15,6 +15,9 @@ from tests.simulation.server_site import ServerSite
 
 REVOKED_SECONDS = 1.0
 """After the commit every lane and till refuses a revoked card, where the link is up (I6)."""
+COMMAND_SECONDS = 1.0
+UNCERTAIN_SECONDS = 0.05
+"""Relay and rounding."""
 SETTLE_SECONDS = 1.0
 """What a new session may take to bring the deny list."""
 
@@ -40,6 +43,14 @@ class Watcher:
                 self._bounded(box, reader, intent)
 
         box.said_yes = said_yes
+        box.opened_by_operator = self._opened
+
+    def _opened(self, reader: str) -> None:
+        """A command opens a lane within its second or never, however badly the clock was measured (I8)."""
+        now = self._network.loop.time()
+        ages = [now - asked for asked in self._server.opened if now - asked <= COMMAND_SECONDS + UNCERTAIN_SECONDS]
+        if not ages:
+            self._history.violate("I8", f"{reader} opened long after the operator asked")
 
     def _revoked(self, box: Box, reader: str, intent: Intent) -> None:
         """A card that was refused at the server well before this tap must not have been let through."""
