@@ -1,13 +1,16 @@
-"""The command of the simulator: `onecard-sim --seed N` replays one seed, `--seeds A..B` runs many."""
+"""The command: `--seed N` replays one seed, `--seeds A..B` runs many, `--ablations` makes the table."""
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import sys
 import time
 from collections.abc import Sequence
 
+from tests.simulation.ablations import SEEDS, Caught, hunt, table
 from tests.simulation.campaign import Campaign, databases, replay, run_everywhere
+from tests.simulation.defects import DEFECTS
 from tests.simulation.shrink import shortest
 from tests.simulation.world import RunResult
 
@@ -21,14 +24,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--seed", type=int, help="replay one seed and print its story")
     which.add_argument("--seeds", type=_range, metavar="A..B", help="run the seeds from A up to and without B")
+    which.add_argument("--ablations", action="store_true", help="take one safeguard away at a time and print the table")
     parser.add_argument("--tier", type=int, choices=(1, 2), default=1, help="1: tables in memory; 2: real PostgreSQL")
     parser.add_argument("--jobs", type=int, default=2, help="processes for --seeds")
     parser.add_argument("--trace", action="store_true", help="with --seed: print everything that was seen")
     parser.add_argument("--whole", action="store_true", help="with --seed: do not shorten a failing story")
     options = parser.parse_args(arguments)
-    if options.seed is not None:
-        return _one(options)
-    return _many(options)
+    if options.ablations:
+        return _ablations(options.jobs)
+    return _one(options) if options.seed is not None else _many(options)
 
 
 def _range(text: str) -> range:
@@ -74,6 +78,18 @@ def _many(options: argparse.Namespace) -> int:
     if missing:
         print(f"NEVER REACHED: {', '.join(missing)}")
     return 1 if campaign.failed or missing else 0
+
+
+def _ablations(jobs: int) -> int:
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        caught = pool.map(_hunted, [defect.name for defect in DEFECTS], chunksize=1)
+    print(table(caught))
+    return 0 if all(one.seeds for one in caught) else 1
+
+
+def _hunted(name: str) -> Caught:
+    defect = next(defect for defect in DEFECTS if defect.name == name)
+    return hunt(defect, range(SEEDS), to_the_first=False)
 
 
 def _progress(campaign: Campaign) -> None:

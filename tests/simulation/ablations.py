@@ -17,9 +17,10 @@ SEEDS = 200
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """Which of the seeds noticed a defect, and by which invariant the first did."""
+    """Which of the seeds noticed a defect, and by which invariants the first did."""
 
-    defect: Defect
+    name: str
+    removed: str
     seeds: tuple[int, ...]
     tried: int
     invariants: frozenset[str]
@@ -41,14 +42,14 @@ def hunt(defect: Defect, seeds: Iterable[int], *, to_the_first: bool) -> Caught:
             found.append(seed)
             if to_the_first:
                 break
-    return Caught(defect, tuple(found), tried, first)
+    return Caught(defect.name, defect.removed, tuple(found), tried, first)
 
 
 def table(caught: Iterable[Caught]) -> str:
     """Return the table of `docs/reliability.md`."""
     rows = ["| taken away | noticed by | first seed | of 200 seeds |", "|---|---|---|---|"]
     rows += [
-        f"| {one.defect.removed} (`{one.defect.name}`) | {', '.join(sorted(one.invariants)) or '-'} |"
+        f"| {one.removed} (`{one.name}`) | {', '.join(sorted(one.invariants)) or '-'} |"
         f" {one.seeds[0] if one.seeds else 'never'} | {len(one.seeds)} |"
         for one in caught
     ]

@@ -63,7 +63,8 @@ class DaemonEnd:
         self._closed = False
 
     async def send(self, frame: bytes) -> None:
-        await self._host.passing("before_send")
+        if self._host.traps:
+            await self._host.passing("before_send")
         try:
             await self._connection.up.send(frame)
         except BrokenError as error:
@@ -74,7 +75,8 @@ class DaemonEnd:
         if frame is None:
             self._closed = True
             raise LinkClosedError
-        await self._host.passing("after_receive")
+        if self._host.traps:
+            await self._host.passing("after_receive")
         return frame
 
     async def close(self) -> None:

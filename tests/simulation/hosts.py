@@ -98,11 +98,13 @@ class Host:
     async def work(self, call: Callable[[], Result], point: str) -> Result:
         """Run a blocking call inline after a drawn time, as the process's thread would; it may die before or after."""
         await asyncio.sleep(self.stream.uniform(*self.work_ms) / MILLISECONDS)
-        await self.passing(f"before_{point}")
+        if self.traps:
+            await self.passing(f"before_{point}")
         try:
             return call()
         finally:
-            await self.passing(f"after_{point}")
+            if self.traps:
+                await self.passing(f"after_{point}")
 
 
 class InOrder:
