@@ -77,6 +77,8 @@ class Tables:
     devices: dict[DeviceId, DeviceData] = field(default_factory=dict)
     cards: dict[str, CardItem] = field(default_factory=dict)
     """By credential."""
+    closed_through: date | None = None
+    """The last business day that takes no postings any more."""
     policy_version: int = 0
     policy_total: int = 0
     policy: dict[str, tuple[int, bytes]] = field(default_factory=dict)

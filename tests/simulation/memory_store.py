@@ -143,6 +143,9 @@ class MemoryTaps:
                 found[account_id].meals[day, meal] = count
         return found
 
+    def closed_through(self, site: SiteId) -> date | None:
+        return self._tables.closed_through
+
     def ledger_accounts(self, site: SiteId) -> dict[tuple[str, str], UUID]:
         return {key: value for key, value in self._tables.ledger_accounts.items() if key[0] in {"stall", "receivable"}}
 
