@@ -28,10 +28,12 @@ from cardcore.access.items import (
 )
 from cardcore.access.snapshot import StateItem
 from cardcore.calendar import Interval
+from cardcore.canteen.limits import Pin
 from cardcore.ids import (
     AccountId,
     CardId,
     CategoryId,
+    CredentialKey,
     DeviceId,
     LaneId,
     LevelId,
@@ -263,6 +265,10 @@ class MemoryDevices:
 
     def connected(self, device_id: DeviceId, software: str) -> None:
         self._backend.reach()
+
+    def pin(self, site: SiteId, credential: CredentialKey, pin: str) -> Pin:
+        self._backend.reach()
+        return Pin.NONE  # nobody has a PIN here
 
     def disconnected(self, device_id: DeviceId) -> None:
         self._backend.reach()

@@ -73,7 +73,8 @@ class Tables:
     """By role and name."""
     accounts: dict[UUID, AccountData] = field(default_factory=dict)
     purses: dict[UUID, PurseData] = field(default_factory=dict)
-    meals: dict[tuple[UUID, date, str], int] = field(default_factory=dict)
+    meals: dict[tuple[UUID, date, str], tuple[int, int]] = field(default_factory=dict)
+    """Count and fen, by account, day and meal."""
     devices: dict[DeviceId, DeviceData] = field(default_factory=dict)
     cards: dict[str, CardItem] = field(default_factory=dict)
     """By credential."""

@@ -12,6 +12,7 @@ from server.taps.arrivals import (
     AccountRow,
     Chained,
     ChargeRow,
+    Extra,
     Facts,
     Head,
     JournalKey,
@@ -21,9 +22,12 @@ from server.taps.arrivals import (
     Writes,
 )
 from server.taps.rows import RecordInsert, Row
-from server.taps.store import JournalMovedError, StoreLostError, StoreRefusedError
+from server.taps.store import Entry, JournalMovedError, OrderKey, StoreLostError, StoreRefusedError
 from tests.simulation.backend import Trouble
 from tests.simulation.memory_rows import Tables
+
+ROLES = frozenset({"stall", "receivable", "surcharge_income", "rebate", "meals_taken"})
+"""Roles of the ledger accounts that a charge may name."""
 
 
 class MemoryTaps:
@@ -123,10 +127,14 @@ class MemoryTaps:
     def _charge(self, key: TapKey) -> ChargeRow:
         row = max(self._tables.charges[key], key=lambda charge: charge.revision)
         moved = sorted(self._tables.transfers_of.get(row.id, []), key=lambda transfer: transfer.id)
-        legs = tuple((transfer.from_account, transfer.amount_fen) for transfer in moved)
+        stalls = {account for (role, _), account in self._tables.ledger_accounts.items() if role == "stall"}
+        paid = [transfer for transfer in moved if transfer.kind == "charge" and transfer.to_account in stalls]
+        beside = [transfer for transfer in moved if transfer not in paid]
         return ChargeRow(
             row.id, row.revision, row.amount_fen, row.account_id, row.person_id, row.till_id, row.stall_id, row.meal_id,
-            row.business_day, legs,
+            row.event_day or row.business_day,
+            tuple((transfer.from_account, transfer.amount_fen) for transfer in paid),
+            tuple(Extra(one.from_account, one.to_account, one.amount_fen, one.kind) for one in beside),
         )  # fmt: skip
 
     def lock_accounts(self, accounts: Sequence[UUID], days: Sequence[date]) -> dict[UUID, AccountRow]:
@@ -138,16 +146,28 @@ class MemoryTaps:
             data = tables.accounts[purse.account]
             account = found.setdefault(purse.account, AccountRow(purse.account, data.person, data.state, data.name, {}))
             account.purses[purse.kind] = PurseRow(purse_id, purse.kind, purse.balance, purse.floor)
-        for (account_id, day, meal), count in tables.meals.items():
+        for (account_id, day, meal), (count, fen) in tables.meals.items():
             if account_id in found and day in days:
                 found[account_id].meals[day, meal] = count
+                found[account_id].spent[day, meal] = fen
         return found
 
     def closed_through(self, site: SiteId) -> date | None:
         return self._tables.closed_through
 
+    def entered(self, asked: Sequence[Entry], lanes: Sequence[str]) -> set[tuple[UUID, date]]:
+        passed = [row for row in self._tables.records.values() if row.outcome == "passed" and row.place in lanes]
+        return {
+            (one.person, one.day)
+            for one in asked
+            if any(row.person_id == one.person and one.begins <= row.at < one.ends for row in passed)
+        }
+
+    def ordered(self, site: SiteId, people: Sequence[UUID], days: Sequence[date]) -> Mapping[OrderKey, int]:
+        return {}  # nobody orders ahead here
+
     def ledger_accounts(self, site: SiteId) -> dict[tuple[str, str], UUID]:
-        return {key: value for key, value in self._tables.ledger_accounts.items() if key[0] in {"stall", "receivable"}}
+        return {key: value for key, value in self._tables.ledger_accounts.items() if key[0] in ROLES}
 
     # --- the write ----------------------------------------------------------------------------------------------
 
@@ -202,9 +222,10 @@ class MemoryTaps:
             for purse in account.purses.values():
                 if purse.changed:
                     tables.purses[purse.id].balance = purse.balance
-            for (day, meal), (count, _) in account.meal_changes.items():
+            for (day, meal), (count, fen) in account.meal_changes.items():
                 key = (account.id, day, meal)
-                tables.meals[key] = tables.meals.get(key, 0) + count
+                before = tables.meals.get(key, (0, 0))
+                tables.meals[key] = (before[0] + count, before[1] + fen)
 
     def _write_rare(self, writes: Writes) -> None:
         tables = self._tables
