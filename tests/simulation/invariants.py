@@ -125,7 +125,11 @@ def inv_i04_meals_and_charges_agree(remains: Remains) -> Problems:
 
 def _green_meals(remains: Remains, in_force: dict[Key, ChargeRow]) -> Problems:
     """Every meal that a green lamp gave away is charged, unless its record was lost with a disk or is set aside."""
-    kept = {row.key for row in remains.journals}
+    kept = {
+        (*row.key[:2], row.body.tap_seq)
+        for row in remains.journals
+        if isinstance(row.body, Outcome) and row.body.outcome is OutcomeKind.SERVED
+    }
     set_aside = remains.set_aside()
     seen: set[Key] = set()
     for meal in remains.history.meals:

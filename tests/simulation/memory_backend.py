@@ -318,7 +318,7 @@ def _places() -> Iterable[Item]:
     yield LevelItem(ALL, (compound,), always)
     yield from (LaneItem(LaneId(name), name, outside, compound) for name in plan.LANES)
     yield from (TillItem(TillId(name), name, StallId("main")) for name in plan.TILLS)
-    yield MealItem(LUNCH, 0, plan.DAY_SECONDS, plan.MEALS_A_DAY)
+    yield MealItem(LUNCH, *plan.LUNCH_SECONDS, plan.MEALS_A_DAY)
     yield TariffItem(LUNCH, Fen(plan.PRICE_FEN))
 
 

@@ -143,6 +143,8 @@ class Model:
         amount = 0
         if not refused and holder is not None and holder.product is Product.GATE_ONLY:
             refused = "product_not_for_canteen"
+        if not refused and _between_meals(at):
+            refused = "no_meal_now"
         if not refused:
             amount = self.price
             refused = self._account(account, day)
@@ -220,6 +222,12 @@ class Model:
 def _when(at: datetime, stamp: Stamp) -> datetime:
     happened = datetime.fromtimestamp(stamp.at_ms / 1000, tz=at.tzinfo)
     return at if stamp.quality is ClockQuality.UNSET or happened > at + AHEAD else happened
+
+
+def _between_meals(at: datetime) -> bool:
+    local = at.astimezone(SHANGHAI)
+    second = local.hour * 3600 + local.minute * 60 + local.second
+    return plan.LUNCH_SECONDS[1] <= second < plan.LUNCH_SECONDS[0]
 
 
 def _day(at: datetime) -> date:

@@ -153,7 +153,7 @@ class PostgresBackend:
         lanes = [access.Lane(LaneId(name), name, name, name, outside, compound) for name in plan.LANES]
         canteen.put_stalls(session, system, site, [canteen.Stall(StallId("main"), "Main", "主")], ACTOR)
         tills = [canteen.Till(TillId(name), name, name, name, StallId("main")) for name in plan.TILLS]
-        meal = canteen.MealPeriod(MealId("lunch"), "Lunch", "午餐", 0, plan.DAY_SECONDS, plan.MEALS_A_DAY)
+        meal = canteen.MealPeriod(MealId("lunch"), "Lunch", "午餐", *plan.LUNCH_SECONDS, plan.MEALS_A_DAY)
         people.put_category(session, system, site, CategoryId("staff"), people.Named("Staff", "职工"), ACTOR)
         for problem in (
             access.put_schedule(session, system, site, always, ACTOR),

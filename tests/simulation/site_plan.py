@@ -16,7 +16,8 @@ MEALS_A_DAY = 3
 """Lunches one account may take online a business day."""
 OFFLINE_CARD_CAP = 3
 """Meals a card may take at one till in one offline spell (the product's default)."""
-DAY_SECONDS = 86_400
+LUNCH_SECONDS = (14_400, 14_399)
+"""The meal begins with the business day and lasts until a second before the next."""
 STRANGER = CredentialKey("wiegand:34-00ffffffff")
 
 
