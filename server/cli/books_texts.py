@@ -56,6 +56,9 @@ KINDS: Mapping[FindingKind, Words] = {
     FindingKind.CHARGE_BOOKING: Words("charge is not its transfers", "消费与分录不符"),
     FindingKind.BOOKS_SUM: Words("books do not sum to zero", "总账不平"),
     FindingKind.SUSPENSE: Words("account to be explained", "待查科目有余额"),
+    FindingKind.SHIFT_OPEN: Words("shift not counted", "班次未交款"),
+    FindingKind.BANK_THEIRS_ONLY: Words("only the bank has it", "仅银行有"),
+    FindingKind.BANK_OURS_ONLY: Words("only we have it", "仅本方有"),
 }
 
 CAUSES: Mapping[Cause, Words] = {
@@ -69,7 +72,7 @@ CAUSES: Mapping[Cause, Words] = {
     Cause.UNKNOWN_CARD: Words("meals on cards nobody knows: find their holders", "未知卡消费：请查明持卡人"),
     Cause.CLOSED_ACCOUNT: Words("meals on closed accounts: collect or write off", "已销户消费：请追收或核销"),
     Cause.CASH: Words("counted cash differs from expected cash", "实点现金与应有现金不符"),
-    Cause.BANK: Words("paid in but not on the bank's statement yet", "已入账但银行对账单未到"),
+    Cause.BANK: Words("the bank's statement and our books differ", "银行对账单与本方账目不符"),
     Cause.ROUNDING: Words("residue of rounding", "四舍五入尾差"),
     Cause.TAMPERED: Words("rows were changed, or the software is wrong", "数据被改动，或软件有误"),
     Cause.UNKNOWN: Words("not known: look at the tap", "原因不明：请核查该笔"),

@@ -14,6 +14,7 @@ from sqlalchemy import RowMapping
 
 from cardcore.ids import SiteId
 from server.access import repository as access_rows
+from server.close import bank
 from server.close import equality_repository as repository
 from server.close.equality_repository import Day
 from server.close.models import MAX_KEYS, Cause, Checked, Difference, FindingKind
@@ -45,7 +46,7 @@ def check_day(session: Session, site_id: SiteId, day: date) -> Checked:
     whole = day_of(session, site_id, day)
     figures: dict[str, Any] = {"day": str(day)}
     differences: list[Difference] = []
-    for part in (_sequence, _tills, _taps, _bookings, _balances, _stalls):
+    for part in (_sequence, _tills, _taps, _bookings, _balances, _cash, _bank, _stalls):
         said, found = part(session, whole)
         figures |= said
         differences += found
@@ -136,6 +137,35 @@ def _balances(session: Session, day: Day) -> Part:
         lambda row: {"loose_ends": row["loose"]},
     )  # fmt: skip
     return {}, wrong + chains
+
+
+def _cash(session: Session, day: Day) -> Part:
+    """Four: every shift of a cash desk was counted against what it should have."""
+    lines: list[dict[str, Any]] = []
+    found: list[Difference] = []
+    for row in repository.shifts(session, day):
+        name = f"{row['desk']}/{row['number']}"
+        lines.append({"shift": name, "expected": row["expected_fen"], "counted": row["counted_fen"]})
+        if row["state"] == "open":
+            found.append(Difference(FindingKind.SHIFT_OPEN, name, Cause.CASH, {}, row["opened_at"]))
+    return {"shifts": lines}, found
+
+
+def _bank(session: Session, day: Day) -> Part:
+    """Four: what the bank's statements have and what we have, up to this day."""
+    lines: list[dict[str, Any]] = []
+    found: list[Difference] = []
+    for account in bank.accounts(session, SiteId(day.site_id)):
+        held = bank.matching(session, SiteId(day.site_id), account)
+        sides = ((FindingKind.BANK_THEIRS_ONLY, held.theirs_only), (FindingKind.BANK_OURS_ONLY, held.ours_only))
+        for kind, side in sides:
+            found += [
+                Difference(kind, f"{account}/{one.subject}", Cause.BANK, {"day": str(one.day), "fen": one.amount})
+                for one in side
+                if one.day <= day.day
+            ][:MAX_KEYS]
+        lines.append({"account": account, "matched": held.matched} | {str(kind): len(side) for kind, side in sides})
+    return {"bank": lines}, found
 
 
 def _stalls(session: Session, day: Day) -> Part:

@@ -95,6 +95,11 @@ def late(session: Connection, day: Day) -> Rows:
     return _all(session, _LATE, day)
 
 
+def shifts(session: Connection, day: Day) -> Rows:
+    """Return the shifts that ran in the day: desk, number, state, opened_at, expected_fen, counted_fen."""
+    return _all(session, _SHIFTS, day)
+
+
 def suspense(session: Connection, day: Day) -> Rows:
     """Return accounts that should be empty and are not: role, name, balance_fen, since."""
     return _all(session, _SUSPENSE, day)
@@ -178,11 +183,23 @@ _UNEQUAL = text(f"""
     order by 2, 3, 4 limit :limit
 """)  # noqa: S608 - constants of this module
 _BOOKED_WRONGLY = text("""
-    select c.id, c.amount_fen, cast(coalesce(sum(t.amount_fen), 0) as bigint) as booked_fen
-    from charge c left join transfer t on t.charge_id = c.id
-        and t.kind = case when c.revision % 2 = 1 then 'reversal' else 'charge' end
-    where c.site_id = :site_id and c.business_day = :day group by c.id
-    having c.amount_fen <> coalesce(sum(t.amount_fen), 0) order by 1 limit :limit
+    with booked as (
+        select t.charge_id, t.kind, sum(t.amount_fen) as fen
+        from transfer t join ledger_account f on f.id = t.from_account join ledger_account o on o.id = t.to_account
+        where t.site_id = :site_id and t.business_day = :day and t.kind in ('charge', 'reversal')
+            and (f.unit <> 'meal' or o.unit <> 'meal')
+        group by 1, 2
+    ), held as (
+        select c.id, c.amount_fen, coalesce(b.fen, 0) + case when c.revision % 2 = 1 then coalesce((
+                   select sum(r.amount_fen) from transfer r
+                   where r.charge_id = c.reverses and r.kind = 'refund' and r.posted_at <= c.posted_at), 0)
+               else 0 end as booked_fen
+        from charge c left join booked b on b.charge_id = c.id
+            and b.kind = case when c.revision % 2 = 1 then 'reversal' else 'charge' end
+        where c.site_id = :site_id and c.business_day = :day
+    )
+    select id, amount_fen, cast(booked_fen as bigint) as booked_fen from held where amount_fen <> booked_fen
+    order by 1 limit :limit
 """)
 _HAS_CLOSING = text("""
     select exists (select from books where site_id = :site_id and closed_through >= :day)
@@ -256,6 +273,11 @@ _LATE = text("""
     select event_day, cast(sum(1 - 2 * (revision % 2)) as bigint) as meals,
            cast(sum(case when revision % 2 = 0 then amount_fen else -amount_fen end) as bigint) as fen
     from charge where site_id = :site_id and business_day = :day and event_day is not null group by 1 order by 1
+""")
+_SHIFTS = text("""
+    select desk, number, state, opened_at, expected_fen, counted_fen from shift
+    where site_id = :site_id and opened_at < :end and (closed_at is null or closed_at >= :start)
+    order by desk, number limit :limit
 """)
 _SUSPENSE = text("""
     select l.role, l.name, b.closing_fen as balance_fen, z.since

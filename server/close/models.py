@@ -57,6 +57,11 @@ class FindingKind(StrEnum):
     BOOKS_SUM = "books_sum"
     """The balances of all accounts do not sum to zero."""
     SUSPENSE = "suspense"
+    SHIFT_OPEN = "shift_open"
+    """A cash desk's shift of the day was not counted."""
+    BANK_THEIRS_ONLY = "bank_theirs_only"
+    BANK_OURS_ONLY = "bank_ours_only"
+    """Booked as paid in or out, and not on a statement that reaches so far."""
     """An account that should be empty or explained is not."""
 
 
@@ -91,6 +96,9 @@ OWNERS: Mapping[FindingKind, Role] = {
     FindingKind.CHARGE_BOOKING: Role.FINANCE,
     FindingKind.BOOKS_SUM: Role.FINANCE,
     FindingKind.SUSPENSE: Role.FINANCE,
+    FindingKind.SHIFT_OPEN: Role.FINANCE,
+    FindingKind.BANK_THEIRS_ONLY: Role.FINANCE,
+    FindingKind.BANK_OURS_ONLY: Role.FINANCE,
 }
 """Who looks into a difference until somebody else takes it over."""
 

@@ -28,6 +28,8 @@ _SUMS = (
     Column("charged", Kind.FEN, "Charged", "消费金额"),
     Column("reversed", Kind.FEN, "Given back", "冲正金额"),
     Column("net", Kind.FEN, "Net", "净额"),
+    Column("refunds", Kind.COUNT, "Meals refunded", "退餐次数"),
+    Column("refunded", Kind.FEN, "Refunded", "退款金额"),
 )
 _BALANCES = (
     Column("role", Kind.TEXT, "Account", "科目"),
@@ -87,7 +89,17 @@ def statement_table(rows: Iterable[StatementLine]) -> Table:
 
 def _sums(row: SumRow) -> tuple[str | int, ...]:
     texts = [text for label in row.labels for text in (label.key, label.name_zh)]
-    return (*texts, row.charges, row.reversals, row.meals, row.charged, row.reversed, row.net)
+    return (
+        *texts,
+        row.charges,
+        row.reversals,
+        row.meals,
+        row.charged,
+        row.reversed,
+        row.net,
+        row.refunds,
+        row.refunded,
+    )
 
 
 def _line(row: StatementLine) -> tuple[str | int | None, ...]:

@@ -74,23 +74,26 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class SumRow:
-    """One line: charges and what they came to, reversals and what they gave back."""
+    """One line: charges and what they came to, reversals and refunds and what they gave back."""
 
     labels: tuple[Label, ...]
     charges: int
     reversals: int
+    refunds: int
+    """Meals given back by refunds of all that was left of a charge."""
     charged: Fen
     reversed: Fen
+    refunded: Fen
 
     @property
     def meals(self) -> int:
-        """Charges in force."""
-        return self.charges - self.reversals
+        """Charges that stand."""
+        return self.charges - self.reversals - self.refunds
 
     @property
     def net(self) -> Fen:
-        """What the charges in force come to."""
-        return Fen(self.charged - self.reversed)
+        """What the charges come to after all that was given back."""
+        return Fen(self.charged - self.reversed - self.refunded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,4 +153,5 @@ def _query(site_id: SiteId, scope: Scope, dimensions: Sequence[Dimension]) -> re
 
 def _row(row: RowMapping, count: int) -> SumRow:
     labels = tuple(Label(row[f"key_{n}"], row[f"en_{n}"], row[f"zh_{n}"]) for n in range(count))
-    return SumRow(labels, row["charges"], row["reversals"], Fen(row["charged"]), Fen(row["reversed"]))
+    counts = (row["charges"], row["reversals"], row["refunds"])
+    return SumRow(labels, *counts, Fen(row["charged"]), Fen(row["reversed"]), Fen(row["refunded"]))

@@ -26,7 +26,7 @@ class SumQuery:
 
 
 def sums(session: Connection, query: SumQuery, limit: int, offset: int) -> Sequence[RowMapping]:
-    """Return lines in order of their keys: charges, reversals, charged, reversed, and key_n, en_n, zh_n."""
+    """Return lines in order of their keys: the columns of `_FIGURES`, and key_n, en_n, zh_n."""
     parameters = {**_parameters(query), "limit": limit, "offset": offset}
     return session.execute(_statement(query, "limit :limit offset :offset"), parameters).mappings().all()
 
@@ -38,56 +38,89 @@ def every_sum(session: Connection, query: SumQuery) -> Iterator[RowMapping]:
 
 
 class _Dimension(NamedTuple):
-    """How charges are told apart: a key, what it needs, and the table (alias {n}) that names it."""
+    """How charges are told apart: by what rows are summed, how that is shown, what it needs, and which table names it.
 
-    key: str
-    needs_person: bool = False
+    A million rows are summed by what is cheap to compare; texts are made of the few sums that are left.
+    """
+
+    summed_by: str
+    shown: str = "{key}"
+    needs: str = ""
     named_in: str = ""
+
+
+# A reversal gives back what was not refunded before, and takes the meal back unless a refund did. A refund counts in
+# the day it was booked in, under the stall, meal, till and person of its charge.
+_MOVED = """
+    select site_id, business_day, at, stall_id, meal_id, till_id, person_id, 1 as charge, 0 as reversal, 0 as refund,
+           amount_fen as charged, 0 as reversed, 0 as refunded
+    from charge where site_id = :site_id and business_day between :from_day and :through_day and revision % 2 = 0
+    union all
+    select v.site_id, v.business_day, v.at, v.stall_id, v.meal_id, v.till_id, v.person_id, 0,
+           case when exists (select from refund r where r.charge_id = v.reverses and r.is_rest and r.at <= v.posted_at)
+               then 0 else 1 end, 0, 0,
+           v.amount_fen - coalesce((
+               select sum(r.amount_fen) from refund r where r.charge_id = v.reverses and r.at <= v.posted_at), 0), 0
+    from charge v
+    where v.site_id = :site_id and v.business_day between :from_day and :through_day and v.revision % 2 = 1
+    union all
+    select r.site_id, r.business_day, r.at, o.stall_id, o.meal_id, o.till_id, o.person_id, 0, 0,
+           case when r.is_rest then 1 else 0 end, 0, 0, r.amount_fen
+    from refund r join charge o on o.id = r.charge_id
+    where r.site_id = :site_id and r.business_day between :from_day and :through_day
+"""
+_FIGURES = """
+    coalesce(sum(c.charge), 0) as charges, coalesce(sum(c.reversal), 0) as reversals,
+    coalesce(sum(c.refund), 0) as refunds, cast(coalesce(sum(c.charged), 0) as bigint) as charged,
+    cast(coalesce(sum(c.reversed), 0) as bigint) as reversed, cast(coalesce(sum(c.refunded), 0) as bigint) as refunded
+"""
 
 
 def _names_of(table: str) -> str:
     return f"{table} {{n}} on {{n}}.site_id = :site_id and {{n}}.id"
 
 
+_PERSON = "left join person p on p.id = c.person_id"
+_SITE = "join site s on s.id = c.site_id"
+_MONTH = """join (
+    select cast(d as date) as day, to_char(d, 'YYYY-MM') as month
+    from generate_series(cast(:from_day as timestamp), cast(:through_day as timestamp), interval '1 day') d
+) calendar on calendar.day = c.business_day"""
 _DIMENSIONS: Mapping[str, _Dimension] = {
     "stall": _Dimension("c.stall_id", named_in=_names_of("stall")),
     "meal": _Dimension("c.meal_id", named_in=_names_of("meal_period")),
     "till": _Dimension("c.till_id", named_in=_names_of("till")),
-    "department": _Dimension(
-        "coalesce(p.department_id, '')",
-        needs_person=True,
-        named_in=_names_of("department"),
-    ),
-    "category": _Dimension("coalesce(p.category_id, '')", needs_person=True, named_in=_names_of("category")),
+    "department": _Dimension("coalesce(p.department_id, '')", needs=_PERSON, named_in=_names_of("department")),
+    "category": _Dimension("coalesce(p.category_id, '')", needs=_PERSON, named_in=_names_of("category")),
     "person": _Dimension(
-        "coalesce(p.number, '')",
-        needs_person=True,
-        named_in="(select number as id, name as name_en, name as name_zh from person where site_id = :site_id) {n}"
-        " on {n}.id",
+        "c.person_id",
+        shown="coalesce((select number from person where id = {key}), '')",
+        named_in="(select id, name as name_en, name as name_zh from person where site_id = :site_id) {n} on {n}.id",
     ),
-    "hour": _Dimension("to_char(c.at at time zone s.time_zone, 'HH24')"),
-    "day": _Dimension("to_char(c.business_day, 'YYYY-MM-DD')"),
-    "month": _Dimension("to_char(c.business_day, 'YYYY-MM')"),
+    "hour": _Dimension("date_part('hour', c.at at time zone s.time_zone)", "lpad(cast({key} as text), 2, '0')", _SITE),
+    "day": _Dimension("c.business_day", "to_char({key}, 'YYYY-MM-DD')"),
+    "month": _Dimension("calendar.month", needs=_MONTH),
 }
-_FILTERS: Mapping[str, tuple[str, bool]] = {
-    "stall": ("c.stall_id = :stall", False),
-    "meal": ("c.meal_id = :meal", False),
-    "till": ("c.till_id = :till", False),
-    "department": ("p.department_id = :department", True),
-    "category": ("p.category_id = :category", True),
-    "person": ("c.person_id = :person", False),
+_FILTERS: Mapping[str, tuple[str, str]] = {
+    "stall": ("c.stall_id = :stall", ""),
+    "meal": ("c.meal_id = :meal", ""),
+    "till": ("c.till_id = :till", ""),
+    "department": ("p.department_id = :department", _PERSON),
+    "category": ("p.category_id = :category", _PERSON),
+    "person": ("c.person_id = :person", ""),
 }
-"""A condition, and whether it needs the person's row."""
+"""A condition, and what it needs."""
 
 
 def _statement(query: SumQuery, window: str) -> TextClause:
     chosen = [_DIMENSIONS[name] for name in query.dimensions]
-    conditions = [_FILTERS[name][0] for name in query.wanted]
-    needs_person = any(one.needs_person for one in chosen) or any(_FILTERS[name][1] for name in query.wanted)
-    person = "left join person p on p.id = c.person_id" if needs_person else ""
-    site = "join site s on s.id = c.site_id" if "hour" in query.dimensions else ""
-    keys = "".join(f"{one.key} as key_{n}, " for n, one in enumerate(chosen))
-    grouped = f"group by {', '.join(str(n + 1) for n in range(len(chosen)))}" if chosen else ""
+    filters = [_FILTERS[name] for name in query.wanted]
+    needs = " ".join(dict.fromkeys(filter(None, [one.needs for one in chosen] + [needed for _, needed in filters])))
+    conditions = f"where {' and '.join(condition for condition, _ in filters)}" if filters else ""
+    places = range(len(chosen))
+    raw = "".join(f"{one.summed_by} as raw_{n}, " for n, one in enumerate(chosen))
+    grouped = f"group by {', '.join(str(n + 1) for n in places)}" if chosen else ""
+    keys = "".join(f", {one.shown.format(key=f'raw_{n}')} as key_{n}" for n, one in enumerate(chosen))
     names = "".join(
         f", coalesce(n{n}.name_en, key_{n}) as en_{n}, coalesce(n{n}.name_zh, key_{n}) as zh_{n}"
         if one.named_in
@@ -95,21 +128,16 @@ def _statement(query: SumQuery, window: str) -> TextClause:
         for n, one in enumerate(chosen)
     )
     joins = " ".join(
-        f"left join {one.named_in.format(n=f'n{n}')} = key_{n}" for n, one in enumerate(chosen) if one.named_in
+        f"left join {one.named_in.format(n=f'n{n}')} = raw_{n}" for n, one in enumerate(chosen) if one.named_in
     )
-    order = f"order by {', '.join(f'key_{n}' for n in range(len(chosen)))}" if chosen else ""
+    order = f"order by {', '.join(f'key_{n}' for n in places)}" if chosen else ""
     return text(f"""
         with summed as (
-            select {keys} count(*) filter (where c.revision % 2 = 0) as charges,
-                   count(*) filter (where c.revision % 2 = 1) as reversals,
-                   cast(coalesce(sum(c.amount_fen) filter (where c.revision % 2 = 0), 0) as bigint) as charged,
-                   cast(coalesce(sum(c.amount_fen) filter (where c.revision % 2 = 1), 0) as bigint) as reversed
-            from charge c {person} {site}
-            where c.site_id = :site_id and c.business_day between :from_day and :through_day
-                {"".join(f"and {condition} " for condition in conditions)}
-            {grouped}
+            select {raw} {_FIGURES} from ({_MOVED}) c {needs} {conditions} {grouped}
+        ), shown as (
+            select summed.* {keys} from summed
         )
-        select summed.* {names} from summed {joins} {order} {window}
+        select shown.* {names} from shown {joins} {order} {window}
     """)  # noqa: S608 - constants of this module
 
 

@@ -5,33 +5,26 @@ A purchase is for one meal or, as `*`, for all: those are laid on the meals by w
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from cardcore.ids import MealId, SiteId, StaffId, StallId
-from cardcore.money import Fen, parse_yuan, split_by_weight
+from cardcore.money import Fen, split_by_weight
 from server.audit.service import Deed, record, staff_actor
 from server.canteen import repository as canteen_rows
 from server.database import ReadSession, WriteSession
 from server.reports.sums import Dimension, Scope, all_charge_sums
 from server.settlement import repository
 from server.settlement.models import SettlementRefusal
+from server.settlement.sheet_rows import MAX_PROBLEMS, Headed, Problem, headed_rows
 from server.staff import service as staff
 from server.staff.roles import Permission
 from server.system import System
 
 ALL_MEALS = "*"
-MAX_FILE_BYTES = 4_000_000
 MAX_LINES = 20_000
 """Lines of one import."""
-MAX_TEXT = 200
-MAX_PROBLEMS = 50
-"""Problems named before an import gives up."""
-ENCODINGS = ("utf-8-sig", "gb18030")
-"""What spreadsheets write; anything else is refused."""
 
 HEADERS = {
     "stall": ("stall", "档口"),
@@ -43,7 +36,7 @@ HEADERS = {
     "cost": ("cost", "amount", "金额"),
 }
 """Columns by any of their names, in any order; meal and supplier may be missing."""
-_OPTIONAL = {"meal", "supplier"}
+OPTIONAL = frozenset({"meal", "supplier"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +51,6 @@ class Purchase:
     item: str
     supplier: str
     cost: Fen
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why an import was refused: the row in the file (1 = the header), the column, what to do."""
-
-    row: int
-    column: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,32 +95,24 @@ def enter(
 
 
 def read_file(content: bytes, stalls: frozenset[str], meals: frozenset[str]) -> list[Purchase] | list[Problem]:
-    """Read a CSV file of purchases; either every line is good, or the problems are returned, row by row."""
-    text = _decoded(content)
-    if isinstance(text, Problem):
-        return [text]
-    rows = csv.reader(io.StringIO(text, newline=""))
-    columns = _columns(next(rows, []))
-    if isinstance(columns, Problem):
-        return [columns]
+    """Read a CSV or XLSX file of purchases; either every line is good, or the problems are returned, row by row."""
+    rows = headed_rows(content, HEADERS, OPTIONAL)
+    if isinstance(rows, Problem):
+        return [rows]
     purchases: list[Purchase] = []
     problems: list[Problem] = []
     lines: dict[tuple[str, str], int] = {}
-    for number, cells in enumerate(rows, 2):
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(purchases) >= MAX_LINES or len(problems) >= MAX_PROBLEMS:
-            problems.append(Problem(number, "", f"at most {MAX_LINES} lines; split the file"))
-            break
-        values = {name: cells[at].strip() if at < len(cells) else "" for name, at in columns.items()}
-        read = _purchase(number, values, stalls, meals)
+    for row in rows[: MAX_LINES + 1]:
+        read = _purchase(row, stalls, meals)
         if isinstance(read, Problem):
             problems.append(read)
+            if len(problems) == MAX_PROBLEMS:
+                break
             continue
         line = lines[read.stall_id, read.document] = lines.get((read.stall_id, read.document), 0) + 1
-        purchases.append(
-            Purchase(read.stall_id, read.day, read.meal, read.document, line, read.item, read.supplier, read.cost)
-        )
+        purchases.append(replace(read, line=line))
+    if len(rows) > MAX_LINES:
+        problems.append(Problem(rows[MAX_LINES].row, "", f"at most {MAX_LINES} lines; split the file"))
     return problems or purchases
 
 
@@ -179,48 +155,24 @@ def _laid_out(fen: int, revenue: dict[str, int]) -> dict[str, int]:
     return {meal: part if fen >= 0 else -part for meal, part in zip(meals, parts, strict=True)}
 
 
-def _decoded(content: bytes) -> str | Problem:
-    if len(content) > MAX_FILE_BYTES:
-        return Problem(1, "", f"the file has more than {MAX_FILE_BYTES} bytes; split it")
-    for encoding in ENCODINGS:
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return Problem(1, "", "the file is neither UTF-8 nor GBK; save it as CSV UTF-8")
-
-
-def _columns(header: Sequence[str]) -> dict[str, int] | Problem:
-    titles = [title.strip().lower() for title in header]
-    columns: dict[str, int] = {}
-    for name, words in HEADERS.items():
-        at = [index for index, title in enumerate(titles) if title in words]
-        if len(at) > 1 or (not at and name not in _OPTIONAL):
-            return Problem(1, name, f"the header needs one column named {' or '.join(words)}")
-        if at:
-            columns[name] = at[0]
-    return columns
-
-
-def _purchase(number: int, values: dict[str, str], stalls: frozenset[str], meals: frozenset[str]) -> Purchase | Problem:
-    meal = values.get("meal", "") or ALL_MEALS
-    if values["stall"] not in stalls:
-        return Problem(number, "stall", f"there is no stall {values['stall']!r}")
+def _purchase(row: Headed, stalls: frozenset[str], meals: frozenset[str]) -> Purchase | Problem:
+    stall, meal = row.values["stall"], row.values["meal"] or ALL_MEALS
+    if stall not in stalls:
+        return Problem(row.row, "stall", f"there is no stall {stall!r}")
     if meal != ALL_MEALS and meal not in meals:
-        return Problem(number, "meal", f"there is no meal {meal!r}; leave it empty for all meals")
-    for name in ("document", "item"):
-        if not 0 < len(values[name]) <= MAX_TEXT:
-            return Problem(number, name, f"1 to {MAX_TEXT} characters are needed")
-    if len(values.get("supplier", "")) > MAX_TEXT:
-        return Problem(number, "supplier", f"at most {MAX_TEXT} characters")
+        return Problem(row.row, "meal", f"there is no meal {meal!r}; leave it empty for all meals")
+    column = ""
     try:
-        day = date.fromisoformat(values["day"].replace("/", "-"))
-    except ValueError:
-        return Problem(number, "day", f"{values['day']!r} is no date: write it as 2026-03-04")
-    try:
-        cost = parse_yuan(values["cost"])
+        column = "document"
+        document = row.text(column)
+        column = "item"
+        item = row.text(column)
+        column = "supplier"
+        supplier = row.text(column, needed=False)
+        column = "day"
+        day = row.day(column)
+        column = "cost"
+        cost = row.amount(column)
     except ValueError as error:
-        return Problem(number, "cost", str(error))
-    return Purchase(
-        StallId(values["stall"]), day, meal, values["document"], 0, values["item"], values.get("supplier", ""), cost
-    )
+        return Problem(row.row, column, str(error))
+    return Purchase(StallId(stall), day, meal, document, 0, item, supplier, cost)

@@ -113,6 +113,21 @@ def test_differences_are_listed_explained_and_settled(
     assert house.rows("select explanation from finding where kind = 'till_total'") == [("three plates, one dropped",)]
 
 
+def test_a_bank_statement_is_matched(
+    house: CountingHouse, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    statement = tmp_path / "bank.csv"
+    words = ["reconcile", "--bank", str(statement), "--as", login(house, house.clerk), "--password-stdin"]
+    statement.write_text("日期,金额,流水号\n2026-03-04,5.00,A-1\n2026-03-04,x,A-2\n")
+    assert run(monkeypatch, *words) == 1
+    assert "row 3 amount" in capsys.readouterr().err
+    statement.write_text("日期,金额,流水号\n2026-03-04,5.00,A-1\n")
+    assert run(monkeypatch, *words, "--language", "zh-CN") == 1
+    said = capsys.readouterr().out
+    assert "已核对 0 笔" in said
+    assert "仅银行有: 2026-03-04 5.00 A-1" in said
+
+
 def test_files_are_written_and_repeat_to_the_byte(
     house: CountingHouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

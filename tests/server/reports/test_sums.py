@@ -9,6 +9,7 @@ import pytest
 
 from cardcore.journal import OutcomeKind
 from cardcore.money import Fen
+from server.corrections.refunds import Refunded, RefundOrder, refund
 from server.database import Database
 from server.reports import books, sums
 from server.reports.sums import Dimension, ReportRefusal, Scope, SumRow
@@ -82,6 +83,27 @@ def test_s6_meals_a_month_by_meal_and_stall(lunch: Lunch) -> None:
     units = lines(lunch, [Dimension.MONTH, Dimension.DEPARTMENT], year)
     assert sum(row.meals for row in units) == 4
     assert "工业和信息化局" in {row.labels[1].name_zh for row in units}
+
+
+def test_refunds_count_in_their_own_day_and_never_twice(lunch: Lunch) -> None:
+    ((charge,),) = lunch.small.rows("select id from charge where revision = 0 and offline")
+
+    def give_back(amount: int) -> None:
+        order = RefundOrder(lunch.system.ids.uuid7(), charge, Fen(amount), "wrong key")
+        made = lunch.database.write(lambda session: refund(session, lunch.system, lunch.site, order, "test"))
+        assert isinstance(made, Refunded), made
+
+    give_back(300)
+    assert keyed(lines(lunch, [Dimension.STALL]))["noodles"] == (1, 700)
+    lunch.clock.advance(days=1)
+    give_back(700)
+    assert keyed(lines(lunch, [Dimension.STALL]))["noodles"] == (1, 700)
+    (_, row) = lines(lunch, [Dimension.STALL], Scope(DAY, date(2026, 3, 5)))
+    assert (row.meals, row.net, row.refunds, row.refunded) == (0, 0, 1, 1000)
+    served = next(record for record in lunch.journal.records if b'"t04"' in record.body)
+    lunch.outcome(served, OutcomeKind.CANCELLED, 1000)
+    (_, row) = lines(lunch, [Dimension.STALL], Scope(DAY, date(2026, 3, 5)))
+    assert (row.meals, row.net) == (0, 0)
 
 
 def test_too_much_is_refused(lunch: Lunch) -> None:

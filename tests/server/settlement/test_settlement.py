@@ -20,7 +20,8 @@ from server.reports import books
 from server.settlement import contracts, purchases, sheets
 from server.settlement.contracts import RegisteredStall
 from server.settlement.models import Contract, SettlementRefusal, Sheet, SheetState, Taking, contract_on, fees_of
-from server.settlement.purchases import Problem, Purchase
+from server.settlement.purchases import Purchase
+from server.settlement.sheet_rows import Problem
 from tests.server.close.counting_house import DAY, CountingHouse
 
 MAIN_STALL = StallId("main")
@@ -248,7 +249,7 @@ class TestPurchases:
     def test_what_is_no_such_file_is_refused(self) -> None:
         (encoding,) = purchases.read_file("金额".encode("utf-16") + b"\xff\xff", STALLS, MEALS)
         (header,) = purchases.read_file(b"a,b\n", STALLS, MEALS)
-        (size,) = purchases.read_file(b"x" * 5_000_000, STALLS, MEALS)
+        (size,) = purchases.read_file(b"x," * 5_000_000, STALLS, MEALS)
         assert all(isinstance(one, Problem) for one in (encoding, header, size))
 
     @given(st.integers(-10_000, 10_000), st.lists(st.integers(-5, 10_000), max_size=6))
