@@ -1,4 +1,4 @@
-"""`onecard device`: one-time codes, the list, places and revocation of reader daemons."""
+"""`onecard device`: one-time codes, the list, places and revocation of boxes, and what tills alone can lose."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from uuid import UUID
 
 from cardcore.ids import DeviceId, LaneId, SiteId, TillId
 from cardcore.journal import Purpose
+from cardcore.money import Fen, yuan_text
 from server.access.service import assign_device
+from server.canteen.exposure import MAX_BAD_CARDS, exposures
 from server.cli.opened import CLI_ACTOR, Opened, SiteChoiceError, opened
 from server.devices import repository, service
 from server.devices.models import CodeProblem
+from server.policy.service import current_version
 from server.settings import Settings
 
 CODE_PROBLEMS = {
@@ -36,6 +39,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     assign.add_argument("--till", action="append", default=[])
     revoke = actions.add_parser("revoke", help="refuse a device from now on; its link closes within a second")
     revoke.add_argument("device", help="name or id")
+    bound = actions.add_parser("bound", help="print the most that tills can lose while they are cut off")
+    bound.add_argument("--lost-cards", type=int, default=1, help="cards lost that the tills do not know of yet")
     parser.add_argument("--site", default="", help="the site's short name, where there are several")
 
 
@@ -52,6 +57,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
                 return _code(arguments, found)
             case "list":
                 return _list(arguments, found, site)
+            case "bound":
+                return _bound(arguments, found, site)
             case "assign":
                 return _assign(arguments, found, site)
             case _:
@@ -77,13 +84,32 @@ def _code(arguments: argparse.Namespace, found: Opened) -> int:
 def _list(arguments: argparse.Namespace, found: Opened, site: SiteId) -> int:
     now = found.system.clock.now()
     devices = found.database.read(lambda session: repository.statuses(session, site, now, with_revoked=arguments.all))
+    newest = found.database.read(lambda session: current_version(session, site))
     for device in devices:
         state = "connected" if device.is_connected else "silent" if device.state == "active" else str(device.state)
         seen = f"{device.last_seen_at:%Y-%m-%d %H:%M:%S} UTC" if device.last_seen_at else "never"
         purposes = ",".join(device.purposes)
-        print(f"{device.name:<24} {state:<10} {purposes:<10} seen {seen}  {device.id}  {device.problem}".rstrip())
+        known = max(device.policy_version, device.deny_version)
+        cards = f"cards {known} of {newest}"
+        about = f"{device.name:<24} {state:<10} {purposes:<10} seen {seen}  {cards:<20}"
+        print(f"{about} {device.id}  {device.problem}".rstrip())
     if not devices:
         print("onecard: no device is enrolled; type: onecard device code NAME --purpose gate", file=sys.stderr)
+    return 0
+
+
+def _bound(arguments: argparse.Namespace, found: Opened, site: SiteId) -> int:
+    lost = arguments.lost_cards
+    if not 0 <= lost <= MAX_BAD_CARDS:
+        print(f"onecard: --lost-cards is 0 to {MAX_BAD_CARDS}", file=sys.stderr)
+        return 2
+    tills = found.database.read(lambda session: exposures(session, site, lost))
+    print(f"{'till':<12} {'stall':<16} {f'{lost} lost cards':>16} {'any cards':>16}   yuan, in one spell alone")
+    for till in tills:
+        any_card = yuan_text(till.any_card_fen)
+        print(f"{till.till:<12} {till.stall:<16} {yuan_text(till.bad_cards_fen):>16} {any_card:>16}")
+    bad, total = Fen(sum(till.bad_cards_fen for till in tills)), Fen(sum(till.any_card_fen for till in tills))
+    print(f"{'all':<12} {'':<16} {yuan_text(bad):>16} {yuan_text(total):>16}")
     return 0
 
 

@@ -85,7 +85,7 @@ async def _play(site: DemoSite, arguments: argparse.Namespace) -> int:
     await site.start()
     story = Story(
         site.plant.order, site.tally, site.site.holders if site.site else (), arguments.seed, site.lose_card,
-        site.server_outage, _say,
+        site.server_outage, _say, site.charge_by,
     )  # fmt: skip
     _say(f"the site is open: {site.url}  login: {LOGIN}  password: {site.password}")
     progress = asyncio.create_task(_progress(site, story))
@@ -95,11 +95,13 @@ async def _play(site: DemoSite, arguments: argparse.Namespace) -> int:
         await _until_lunch(site)
         _say("lunch: four tills are open")
         await story.lunch(arguments.lunch_taps)
+        await story.snack()
         _say("the daemons hand in what they kept")
         await site.drained()
     finally:
         progress.cancel()
     result = await asyncio.to_thread(report, site)
+    result["invariants"]["the_wrong_amount_was_taken_back"] = site.tally.undone.total() == 1
     if arguments.json is not None:
         await asyncio.to_thread(arguments.json.write_text, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     good = _tell(result)

@@ -50,6 +50,7 @@ def seen(site: DemoSite) -> dict[str, int]:
         "pulses": tally.pulses.total(),
         "stale_pulses": tally.stale_pulses,
         "meals_confirmed": sum(tally.meals[till] for till in TILLS),
+        "charges_undone": tally.undone.total(),
     }
 
 
@@ -80,7 +81,7 @@ def witnessed(site: DemoSite, session: ReadSession, charged: dict[str, int]) -> 
     watched = {reader for reader in (*IN_LANES, *OUT_LANES, *TILLS) if reader not in CUT_LANES}
     return {
         "every_card_delivered_is_a_tap": all(
-            tally.delivered[reader] == places.get(reader, (0, 0))[0] for reader in watched
+            tally.delivered[reader] - tally.undone[reader] == places.get(reader, (0, 0))[0] for reader in watched
         ),
         "every_passage_is_recorded": all(tally.passages[reader] == places.get(reader, (0, 0))[1] for reader in watched),
         "nothing_recorded_that_was_not_seen": all(
@@ -88,7 +89,10 @@ def witnessed(site: DemoSite, session: ReadSession, charged: dict[str, int]) -> 
             for reader, (taps, passages) in places.items()
             if reader in CUT_LANES
         ),
-        "every_meal_confirmed_is_one_charge": sum(tally.meals[till] for till in TILLS) == charged["in_force"],
+        "every_meal_confirmed_is_one_charge": (
+            sum(tally.meals[till] for till in TILLS) - tally.undone.total() == charged["in_force"]
+        ),
+        "a_charge_taken_back_is_undone_in_the_books": tally.undone.total() == charged["undone"],
         "i06_lost_card_was_refused": repository.reasons(session, site.site_id).get(Reason.CARD_LOST, 0) > 0,
         "i08_no_stale_pulse": tally.stale_pulses == 0,
         "tills_sold_while_the_server_was_away": charged["in_force_offline"] > 0,

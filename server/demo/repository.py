@@ -62,11 +62,13 @@ def charges(session: ReadSession, site: SiteId) -> dict[str, int]:
             " where site_id = :site order by device_id, epoch, seq, revision desc)"
             " select count(*) filter (where revision % 2 = 0), coalesce(sum(amount_fen) filter"
             " (where revision % 2 = 0), 0), count(*) filter (where revision % 2 = 1),"
-            " count(*) filter (where revision % 2 = 0 and offline) from last"
+            " count(*) filter (where revision % 2 = 0 and offline),"
+            " (select count(*) from charge where site_id = :site and flag = 'undone') from last"
         ),
         {"site": site},
     ).one()
-    return {"in_force": row[0], "fen": int(row[1]), "reversed": row[2], "in_force_offline": row[3]}
+    names = ("in_force", "fen", "reversed", "in_force_offline", "undone")
+    return {name: int(value) for name, value in zip(names, row, strict=True)}
 
 
 def aside(session: ReadSession, site: SiteId) -> dict[str, int]:

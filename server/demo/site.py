@@ -21,6 +21,7 @@ from cardcore.ids import DeviceId, LaneId, SiteId, TillId
 from cardcore.journal import Purpose
 from cardcore.wire.messages import Health
 from server.access import service as access
+from server.canteen.charging import TillCharging, set_till_charging
 from server.cards import service as cards
 from server.database import Database, WriteSession, migrate
 from server.demo.daemon_settings import daemon_settings
@@ -33,6 +34,7 @@ from server.devices import repository as device_rows
 from server.devices import service as devices
 from server.devices.models import EnrolmentCode
 from server.embedded import EmbeddedSupervisor
+from server.policy.service import current_version
 from server.seed.card_list import read_card_list
 from server.seed.service import SeededHolder, SeededSite, seed_reference_site
 from server.staff.passwords import Passwords
@@ -146,6 +148,19 @@ class DemoSite:
 
         await asyncio.to_thread(self.database.write, call)
 
+    async def charge_by(self, till: str, mode: str) -> None:
+        """Set a till to a mode, as a manager would, and wait until its daemon has that policy."""
+
+        def call(session: WriteSession) -> int:
+            charging = TillCharging(mode=mode)
+            problem = set_till_charging(session, self.system, self.site_id, TillId(till), charging, "demo")
+            if problem is not None:
+                raise DemoError(problem)
+            return current_version(session, self.site_id)
+
+        version = await asyncio.to_thread(self.database.write, call)
+        await self._until(lambda: self._knows("canteen", version), "the canteen's daemon to hear of it")
+
     async def server_outage(self, seconds: float) -> None:
         """Kill the server and keep it away."""
         server = self.children["server"]
@@ -167,6 +182,10 @@ class DemoSite:
         """Return the last health report of each daemon."""
         rows = self.database.read(lambda session: device_rows.statuses(session, self.site_id, self.system.clock.now()))
         return {row.name: _health(row.health) if row.is_connected else None for row in rows}
+
+    def _knows(self, name: str, version: int) -> bool:
+        rows = self.database.read(lambda session: device_rows.statuses(session, self.site_id, self.system.clock.now()))
+        return any(row.name == name and row.policy_version >= version for row in rows)
 
     # --- steps ---------------------------------------------------------------------------------------------
 

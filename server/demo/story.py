@@ -51,6 +51,8 @@ class Story:
     lose_card: Callable[[SeededHolder], Awaitable[None]]
     server_outage: Callable[[float], Awaitable[None]]
     say: Callable[[str], None]
+    charge_by: Callable[[str, str], Awaitable[None]]
+    """Set a till to a mode, as a manager would; returns when its daemon knows."""
     done: int = 0
     total: int = 0
 
@@ -94,6 +96,19 @@ class Story:
         await asyncio.gather(
             *(self._till(till, queue) for till in TILLS), self._after(before + taps // 3, self._outage())
         )
+
+    async def snack(self) -> None:
+        """Key an amount at a till, let two people pay theirs, and take the second back: it was keyed wrong."""
+        till = TILLS[-1]
+        chance = random.Random(f"snack/{self.seed}")
+        first, second = chance.sample([holder for holder in self.holders if holder.account is not None], 2)
+        await self.charge_by(till, "keyed")
+        self.total += 3
+        for person, keys in ((first, "3*5#"), (second, "18#"), (second, "*0#")):
+            await self.order("keys", reader=till, keys=keys)
+            await self._turn(till, Turn(person.index, None))
+        await self.charge_by(till, "period")
+        self.say(f"{till} took keyed amounts; 18.00 was keyed wrong and taken back")
 
     async def ever_after(self) -> None:
         """Go on at the pace of a quiet day until cancelled."""

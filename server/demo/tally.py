@@ -11,6 +11,7 @@ from cardcore.reasons import Reason
 from cardcore.texts import REASON_TEXTS
 
 MEAL_CONFIRMED = REASON_TEXTS[Reason.CHARGED].display
+CHARGE_UNDONE = REASON_TEXTS[Reason.UNDONE].display
 STALE_PULSE_MS = 2_000
 """A pulse this long after the last card of its lane answers no card: 1 s of life after a decision (I8), 300 ms to get
 one, and some time on the wire."""
@@ -24,6 +25,8 @@ class Tally:
     delivered: Counter[str] = field(default_factory=Counter)
     meals: Counter[str] = field(default_factory=Counter)
     """Displays that wished a good meal. Lamps do not count meals: a reader tells its lamp anew at every session."""
+    undone: Counter[str] = field(default_factory=Counter)
+    """Displays that said that the last charge was taken back."""
     green: Counter[str] = field(default_factory=Counter)
     red: Counter[str] = field(default_factory=Counter)
     pulses: Counter[str] = field(default_factory=Counter)
@@ -51,6 +54,9 @@ class Tally:
                 self._lamp(device, event["colour"], at_ms)
             case "text" if event.get("text") == MEAL_CONFIRMED:
                 self.meals[device] += 1
+            case "text" if event.get("text") == CHARGE_UNDONE:
+                self.undone[device] += 1
+                self._wake(device)
             case "pulse":
                 self.pulses[device] += 1
                 self.stale_pulses += at_ms - self._card_at.get(device, -STALE_PULSE_MS * 2) > STALE_PULSE_MS

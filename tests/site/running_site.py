@@ -41,7 +41,9 @@ def story_of(site: DemoSite, seed: int) -> Story:
     async def no_outage(_seconds: float) -> None:
         return
 
-    return Story(site.plant.order, site.tally, site.site.holders, seed, site.lose_card, no_outage, print)
+    return Story(
+        site.plant.order, site.tally, site.site.holders, seed, site.lose_card, no_outage, print, site.charge_by
+    )
 
 
 def unused_port() -> int:

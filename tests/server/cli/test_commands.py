@@ -175,6 +175,26 @@ def test_migrating_publishes_what_an_older_version_wrote_otherwise(
     assert doctor(capsys)[1]["policy"]["level"] != "trouble"
 
 
+def test_n5_the_worst_loss_of_tills_alone_is_printed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with psycopg.connect(_url(), autocommit=True) as connection:
+        connection.execute("insert into stall select id, 'main', 'Main', '主食堂' from site")
+        connection.execute(
+            "insert into till (site_id, id, name_en, name_zh, reader, stall_id, offline_tap_cap_fen, offline_card_cap,"
+            " offline_count_cap, offline_sum_cap_fen)"
+            " select id, 't' || n, 'Till', '机', 't' || n, 'main', 1500, 2, 100, 200000 * n"
+            " from site, generate_series(1, 2) n"
+        )
+    capsys.readouterr()
+    assert main(["device", "bound", "--lost-cards", "3"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    assert lines == [
+        ["t1", "main", "90.00", "1500.00"],
+        ["t2", "main", "90.00", "1500.00"],
+        ["all", "180.00", "3000.00"],
+    ]
+    assert main(["device", "bound", "--lost-cards", "-1"]) == USED_WRONGLY
+
+
 def test_wrong_settings_are_explained_line_by_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cardcore.journal import Purpose
+from cardcore.money import Fen
 from cardcore.reasons import Reason
 from cardcore.wire import codec
 from cardcore.wire.messages import (
@@ -29,7 +30,11 @@ from cardcore.wire.messages import (
     TapDecision,
     UploadAck,
 )
+from server.canteen.charging import Limit, put_limit
+from server.canteen.pins import set_pin
+from server.database import WriteSession
 from server.link import session as session_module
+from server.staff.passwords import Passwords
 from server.taps.arrivals import Arrival, Receipt
 from server.taps.service import TapService
 from tests.server.link.link_site import EPOCH, LUNCH_OF_STAFF_FEN, Gate, LinkServer, LinkSite, MemoryWire, until
@@ -103,6 +108,28 @@ class TestTaps:
             if decision.reason != Reason.LANE_UNKNOWN:
                 break
         assert decision.granted
+
+
+class TestPins:
+    async def test_c15_a_pin_beside_a_tap_passes_the_soft_limit_and_stands_in_no_record(
+        self, link: LinkServer, peer: Peer, link_site: LinkSite
+    ) -> None:
+        account, system, site = link_site.holders[0].account, link_site.system, link_site.site
+        assert account is not None
+
+        def prepare(session: WriteSession) -> None:
+            limit = Limit("soft", "tap", fen=Fen(1), soft=True)
+            assert put_limit(session, system, site, limit, "test") is None
+            assert set_pin(session, system, Passwords(system.ids, time_cost=1), site, account, "2580", "test") is None
+
+        link_site.database.write(prepare)
+        assert (await decided(peer, 0)).reason == Reason.PIN_NEEDED
+        answers = []
+        for pin in ("2581", "2580"):
+            await peer.say(msgspec.structs.replace(peer.tap(peer.intent(0)), pin=pin))
+            answers.append((await peer.expect(TapDecision)).reason)
+        assert answers == [Reason.PIN_WRONG, Reason.CHARGED]
+        assert not any(b"2580" in record.body for record in peer.records)
 
 
 class TestUploads:
