@@ -14,8 +14,10 @@ from cardcore.clock import site_time
 from cardcore.ids import StallId, TillId
 from cardcore.journal import DeviceEvent, Intent, Line, Outcome, OutcomeKind
 from cardcore.money import Fen
-from cardcore.wire.messages import Tap
+from cardcore.reasons import Reason
+from cardcore.wire.messages import Health, Tap
 from reader_daemon.messages import Lamp, LedColour, Show
+from reader_daemon.signals import meal_signals
 from tests.reader_daemon.site import ANNA, BORIS, Running, running
 from tests.reader_daemon.virtual_time import VirtualLoop, run_virtual
 
@@ -209,3 +211,64 @@ def test_c15_a_pin_goes_to_the_server_beside_the_record_and_only_with_its_own_ca
         assert not any(b"2580" in record.body for record in site.server.records.values())
 
     at_till(tmp_path, work, mode="keyed")
+
+
+def test_c16_the_guard_gives_way_after_its_seconds(tmp_path: Path) -> None:
+    async def work(site: Running) -> None:
+        for _ in range(3):
+            site.port.tap(ANNA, "t01")
+            await asyncio.sleep(0.5)
+        assert [one.outcome for one in outcomes(site)] == [OutcomeKind.SERVED]
+        await asyncio.sleep(3)
+        await pay(site)
+        assert [one.outcome for one in outcomes(site)] == [OutcomeKind.SERVED] * 2
+
+    at_till(tmp_path, work)
+
+
+def test_c48_c52_what_was_charged_and_undone_alone_arrives_once_and_without_a_gap(tmp_path: Path) -> None:
+    async def work(site: Running) -> None:
+        site.server.down = True
+        await site.server.drop()
+        await pay(site, "12*5#")
+        await pay(site, "*0#")
+        await pay(site, "7#", BORIS)
+        site.server.down = False
+        await asyncio.sleep(40)
+        journal = site.daemon.journal
+        assert (journal.pending, site.server.duplicates) == (0, 0)
+        assert site.server.mark(journal.epoch) == journal.head.seq
+        assert site.server.chain_is_whole(journal.epoch)
+        arrived = [body for body in site.server.bodies(journal.epoch) if isinstance(body, Outcome)]
+        assert [(one.outcome, one.verdict.amount) for one in arrived] == [
+            (OutcomeKind.SERVED, 1250), (OutcomeKind.CANCELLED, 1250), (OutcomeKind.SERVED, 700),
+        ]  # fmt: skip
+
+    at_till(tmp_path, work, mode="keyed")
+
+
+def test_c50_a_box_tells_which_card_list_it_refuses_by(tmp_path: Path) -> None:
+    async def work(site: Running) -> None:
+        newer = site.server.snapshot.version + 5
+        await site.server.push(site.server.signed_deny(newer, (ANNA, "card_lost")))
+        await asyncio.sleep(10)
+        health = site.server.of_kind(Health)[-1]
+        assert isinstance(health, Health)
+        assert health.deny_version == newer
+        await pay(site)
+        await pay(site, card=BORIS)
+        assert [one.verdict.reason for one in outcomes(site)][-2:] == ["charged", "charged"]  # the server decides
+
+    at_till(tmp_path, work)
+
+
+def test_c77_the_display_shows_amount_and_balance_or_the_meals_that_are_left() -> None:
+    def rows(*, amount: int, balance: int | None, rights: int = 0) -> list[str]:
+        actions = meal_signals(Fen(amount), None if balance is None else Fen(balance), Reason.CHARGED, rights)
+        return [action.text for action in actions if isinstance(action, Show)]
+
+    assert rows(amount=1200, balance=8800)[0] == "12.00 BAL 88.00"
+    assert rows(amount=1200, balance=None)[0] == "12.00 OFFLINE"
+    assert [rows(amount=0, balance=7, rights=1)[0], rows(amount=0, balance=None, rights=1)[0]] == [
+        "MEALS LEFT 7", "MEAL OFFLINE",
+    ]  # fmt: skip

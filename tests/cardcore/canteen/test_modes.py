@@ -202,3 +202,11 @@ def test_c79_the_parts_of_a_charge_sum_exactly(amount: int, percent: int, more: 
     assert price.list_price == amount
     exact = amount * percent
     assert abs((price.surcharge if more else price.discount) * 100 - exact) * 2 <= 100
+
+
+def test_c78_every_amount_of_a_verdict_is_a_whole_number_of_fen() -> None:
+    rated = (RateItem("staff", discount_percent=33), till(mode=KEYED))
+    for fen in range(1, 120):
+        verdict = tapped(*rated, entry=Entry(Fen(fen)))
+        amounts = (verdict.amount, verdict.discount, verdict.surcharge, *(leg.amount for leg in verdict.legs))
+        assert all(type(amount) is int for amount in amounts)

@@ -56,6 +56,16 @@ def test_c49_caps_by_card_till_hours_and_age_of_the_list(spell: OfflineSpell, ex
     assert authorise_alone(TAP, snapshot(card()), {}, spell, NOON).reason is expected
 
 
+def test_c56_a_till_stops_when_it_holds_too_much_or_was_alone_too_long() -> None:
+    till = TillItem(TillId("t1"), "r3", StallId("hall"))
+    full = OfflineSpell(timedelta(0), count=till.offline_count_cap)
+    reasons = [
+        authorise_alone(TAP, snapshot(card(), till), {}, spell, NOON).reason
+        for spell in (full, OfflineSpell(timedelta(hours=73)), OfflineSpell(timedelta(hours=72)))
+    ]
+    assert reasons == [Reason.OFFLINE_TILL_COUNT_CAP, Reason.OFFLINE_TOO_LONG, Reason.CHARGED]
+
+
 def test_what_only_the_server_can_prove_is_served_alone_only_where_the_till_says_so() -> None:
     for proof in ({"presence": "in_today"}, {"ordered": True}):
         for serves in (False, True):
