@@ -17,6 +17,9 @@ from server.devices.api import enrolment_router
 from server.health import health_router
 from server.link.endpoint import PATH
 from server.parts import Parts
+from server.payments.api import payments_router
+from server.payments.config import load_providers
+from server.payments.polling import keep_polling
 from server.problem import install_problems
 from server.settings import Settings
 from server.system import System
@@ -28,10 +31,14 @@ def create_app(settings: Settings, system: System | None = None) -> FastAPI:
     `system` is the host's own by default.
     """
     parts = Parts(settings, system)
+    providers = load_providers(settings.data_dir, parts.system)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await parts.start()
+        if providers:
+            work = keep_polling(parts.run, parts.database, parts.system, tuple(providers.values()))
+            parts.spawn("payments", work)
         yield
         if pages is not None:
             await pages.state.web.live.close()
@@ -42,6 +49,7 @@ def create_app(settings: Settings, system: System | None = None) -> FastAPI:
     install_problems(app, parts.system.ids)
     app.include_router(health_router(parts.database, parts.run, parts.bus, parts.pulse, parts.metrics))
     app.include_router(enrolment_router(parts.database, parts.run, parts.system, parts.secrets, parts.pump.nudge))
+    app.include_router(payments_router(parts.database, parts.run, parts.system, providers))
 
     async def link(socket: WebSocket) -> None:
         await parts.link(socket)

@@ -1,4 +1,4 @@
-"""Cash over the counter: top-up (C36), pay-out (C39) and taking a wrong top-up back (C38), each with a receipt.
+"""Cash over the counter, each time with a receipt: top-up, pay-out, a wrong top-up taken back, deposits, card fees.
 
 The transfer's id is drawn by whoever asks, so that asking twice books once and prints the same number. Everything
 happens in an open shift of the operator, and moves that shift's drawer.
@@ -20,11 +20,12 @@ from server.cashdesk.models import DeskRefusal, Receipt
 from server.database import WriteSession
 from server.ledger import repository as ledger_rows
 from server.ledger.booking import About, Booking, LockedPurse
-from server.ledger.roles import TransferKind
-from server.ledger.service import MAX_NOTE
+from server.ledger.roles import LedgerRole, TransferKind
+from server.ledger.service import MAIN, MAX_NOTE
 from server.system import System
 
 CASH = "cash"
+DEPOSIT = "deposit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,54 @@ def reverse_top_up(
     return work.book(TransferKind.TOPUP_REVERSAL, comes_in=False, corrects=original)
 
 
+def take_deposit(
+    session: WriteSession, system: System, site_id: SiteId, till: Till, order: CashOrder
+) -> Receipt | DeskRefusal:
+    """Take a deposit for a card; it is held in the account's deposit purse and buys no meal."""
+    work = _Work.begin(session, system, site_id, till, order, DEPOSIT)
+    if isinstance(work, DeskRefusal):
+        return work
+    stored = work.stored(TransferKind.DEPOSIT, (work.drawer, work.purse.id))
+    if stored is not None:
+        return stored
+    if work.purse.state is not AccountState.OPEN:
+        return DeskRefusal.ACCOUNT_NOT_OPEN
+    return work.book(TransferKind.DEPOSIT, comes_in=True)
+
+
+def return_deposit(
+    session: WriteSession, system: System, site_id: SiteId, till: Till, order: CashOrder
+) -> Receipt | DeskRefusal:
+    """Give a deposit back when the card has come back."""
+    work = _Work.begin(session, system, site_id, till, order, DEPOSIT)
+    if isinstance(work, DeskRefusal):
+        return work
+    stored = work.stored(TransferKind.DEPOSIT_RETURN, (work.purse.id, work.drawer))
+    if stored is not None:
+        return stored
+    if order.amount > work.purse.balance:
+        return DeskRefusal.BALANCE_TOO_LOW
+    if order.amount > repository.cash_in(session, work.drawer):
+        return DeskRefusal.DRAWER_TOO_LOW
+    return work.book(TransferKind.DEPOSIT_RETURN, comes_in=False)
+
+
+def sell_card(
+    session: WriteSession, system: System, site_id: SiteId, till: Till, order: CashOrder
+) -> Receipt | DeskRefusal:
+    """Take the price of a card or of its reissue in cash: income at once, on no purse, never refunded."""
+    work = _Work.begin(session, system, site_id, till, order)
+    if isinstance(work, DeskRefusal):
+        return work
+    income = work.booking.books(LedgerRole.CARD_COST_INCOME, MAIN)
+    stored = work.stored(TransferKind.CARD_COST, (work.drawer, income))
+    if stored is not None:
+        return stored
+    if work.purse.state is not AccountState.OPEN:
+        return DeskRefusal.ACCOUNT_NOT_OPEN
+    return work.book(TransferKind.CARD_COST, comes_in=True, place=income)
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     """An order with its shift and purse locked."""
@@ -124,7 +173,7 @@ class _Work:
 
     @classmethod
     def begin(
-        cls, session: WriteSession, system: System, site_id: SiteId, till: Till, order: CashOrder
+        cls, session: WriteSession, system: System, site_id: SiteId, till: Till, order: CashOrder, kind: str = CASH
     ) -> _Work | DeskRefusal:
         """Check the order and the shift, and lock shift and purse in this order."""
         if not 0 < order.amount <= MAX_AMOUNT_FEN:
@@ -137,7 +186,7 @@ class _Work:
         if shift["operator"] != till.operator:
             return DeskRefusal.NOT_YOUR_SHIFT
         booking = Booking(session, system, site_id, staff_actor(till.operator))
-        purse = booking.lock([(order.account, CASH)]).get((order.account, CASH))
+        purse = booking.lock([(order.account, kind)]).get((order.account, kind))
         if purse is None:
             return DeskRefusal.UNKNOWN_ACCOUNT
         stored = ledger_rows.transfer(session, order.transfer)
@@ -164,15 +213,19 @@ class _Work:
         slip = repository.receipt(self.session, self.order.transfer)
         if slip is None:
             return DeskRefusal.OTHER_CONTENT
-        balance = row["to_balance_fen"] if row["to_balance_fen"] is not None else row["from_balance_fen"]
+        after = (row["to_balance_fen"], row["from_balance_fen"], self.purse.balance)
+        balance = next(fen for fen in after if fen is not None)
         return Receipt(
             slip["number"], self.order.transfer, self.order.account, self.order.amount, Fen(balance), row["at"],
             repeated=True,
         )  # fmt: skip
 
-    def book(self, kind: TransferKind, *, comes_in: bool, corrects: UUID | None = None) -> Receipt:
-        """Move the cash, draw a receipt number, write the trail."""
-        accounts = (self.drawer, self.purse.id) if comes_in else (self.purse.id, self.drawer)
+    def book(
+        self, kind: TransferKind, *, comes_in: bool, corrects: UUID | None = None, place: UUID | None = None
+    ) -> Receipt:
+        """Move the cash between drawer and purse (or another place), draw a receipt number, write the trail."""
+        other = place or self.purse.id
+        accounts = (self.drawer, other) if comes_in else (other, self.drawer)
         about = About(self.order.note, corrects)
         self.booking.move(kind, accounts, self.order.amount, about, self.order.transfer)
         self.booking.write()

@@ -76,6 +76,11 @@ def undoing_of(session: Connection, transfer_id: UUID) -> RowMapping | None:
     return session.execute(_UNDOING, {"id": transfer_id}).mappings().one_or_none()
 
 
+def silent_tills(session: Connection, site_id: UUID) -> Rows:
+    """Return the tills out of reach, each with the most that it may charge one card meanwhile."""
+    return session.execute(_SILENT_TILLS, {"site_id": site_id}).mappings().all()
+
+
 def insert_finding(session: Connection, row: Mapping[str, Any]) -> None:
     """Open a finding for finance: id, site_id, kind, subject, detail (JSON text), opened_at."""
     session.execute(_INSERT_FINDING, row)
@@ -116,6 +121,11 @@ _INSERT_RECEIPT = text("""
 """)
 _RECEIPT = text("select * from cash_receipt where transfer_id = :id")
 _UNDOING = text("select * from transfer where corrects = :id and kind = 'topup_reversal'")
+_SILENT_TILLS = text("""
+    select t.id, cast(t.offline_tap_cap_fen as bigint) * t.offline_card_cap as possible_fen
+    from till t left join device_status s on s.device_id = t.device_id
+    where t.site_id = :site_id and not coalesce(s.connected, false) order by t.id
+""")
 _INSERT_FINDING = text("""
     insert into finding (id, site_id, kind, subject, detail, opened_at)
     values (:id, :site_id, :kind, :subject, cast(:detail as jsonb), :opened_at)

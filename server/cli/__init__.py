@@ -25,6 +25,7 @@ COMMANDS = {
     "close": "close and sign business days",
     "reconcile": "hold a day's equalities, list and settle what differs",
     "export": "write reports and books into files",
+    "subsidy": "take in sheets of subsidies, payroll and bank files; approve them; run a month",
     "seed": "write the reference site into the database",
 }
 WITH_OWN_OPTIONS = {
