@@ -2,8 +2,8 @@
 
 A refund leaves the charge as it is and books opposite transfers, each naming the leg that it gives back, so the sum of
 all refunds can never pass the charge (I13). Money goes back the way it came: cash first, then subsidy. When nothing
-is left, meal rights and the meal's count are given back too. A refund is no charge and cannot itself be refunded; to
-undo a wrong refund, charge or adjust.
+is left, discounts, meal rights and the meal's count are given back too. A refund is no charge and cannot itself be
+refunded; to undo a wrong refund, charge or adjust.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from server.audit.service import Deed, record
 from server.corrections import repository
 from server.database import WriteSession
 from server.ledger.booking import About, Booking
-from server.ledger.roles import TransferKind, Unit
+from server.ledger.roles import TransferKind
 from server.ledger.service import MAX_NOTE
 from server.system import System
 
@@ -107,7 +107,7 @@ def _refund(
     repository.lock_journal(session, found["device_id"], found["epoch"])
     charge = repository.charge(session, site_id, order.charge) or found  # again, now that nobody else may change it
     legs = repository.legs(session, order.charge)
-    left = sum(leg["left_fen"] for leg in legs if leg["unit"] == Unit.FEN)
+    left = sum(leg["left_fen"] for leg in legs if leg["paid"])
     stored = repository.refund(session, order.id)
     if stored is not None:
         return _repeat(stored, order, left, kind)
@@ -158,16 +158,16 @@ def _give_back(
     sums: tuple[int, int],
     reason: str,
 ) -> None:
-    """Book the way back: fen up to the amount, and with the last of them the meal rights and the meal's count."""
+    """Book the way back: what was paid up to the amount; with the last of it discount, meal rights and meal count."""
     amount, left = sums
     is_rest = amount == left
     booking.lock([(AccountId(leg["account_id"]), leg["purse"]) for leg in legs if leg["account_id"] is not None])
     rest = amount
     for leg in legs:
-        part = min(rest, leg["left_fen"]) if leg["unit"] == Unit.FEN else leg["left_fen"] * is_rest
+        part = min(rest, leg["left_fen"]) if leg["paid"] else leg["left_fen"] * is_rest
         if not part:
             continue
-        rest -= part if leg["unit"] == Unit.FEN else 0
+        rest -= part if leg["paid"] else 0
         about = About(reason, corrects=leg["id"], charge=charge["id"])
         booking.move(TransferKind.REFUND, (leg["to_account"], leg["from_account"]), part, about)
     booking.write()

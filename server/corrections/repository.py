@@ -25,7 +25,10 @@ def lock_journal(session: Connection, device_id: UUID, epoch: int) -> None:
 
 
 def legs(session: Connection, charge_id: UUID) -> Rows:
-    """Return what a charge moved and what is left of it, cash first, then the other purses: the way back (C61)."""
+    """Return what a charge moved and what is left of it, cash first, then the other purses: the way back (C61).
+
+    `paid` tells what the payer gave from what goes along with it: a discount that the house pays, a meal right.
+    """
     return session.execute(_LEGS, {"id": charge_id}).mappings().all()
 
 
@@ -84,11 +87,12 @@ _LOCK_JOURNAL = text("update device_epoch set writes = writes + 1 where device_i
 _LOCK_PAPER = text("select 1 from paper_journal where site_id = :device_id and 0 = :epoch for update")
 _LEGS = text("""
     select t.id, t.from_account, t.to_account, t.kind, f.role, f.unit, u.kind as purse, u.account_id, t.amount_fen,
+           f.unit = 'fen' and t.kind = 'charge' as paid,
            t.amount_fen - cast(coalesce((
                select sum(r.amount_fen) from transfer r where r.corrects = t.id and r.kind = 'refund'), 0) as bigint)
                as left_fen
     from transfer t join ledger_account f on f.id = t.from_account left join purse u on u.id = t.from_account
-    where t.charge_id = :id and t.kind not in ('refund', 'reversal', 'rebate')
+    where t.charge_id = :id and t.kind not in ('refund', 'reversal')
     order by array_position(array['cash', 'subsidy', 'count'], u.kind) nulls first, t.id
 """)
 _INSERT_REFUND = text("""

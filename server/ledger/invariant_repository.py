@@ -108,7 +108,7 @@ _UNBOOKED_CHARGES = text("""
         transfer t join ledger_account f on f.id = t.from_account join ledger_account o on o.id = t.to_account
             and (f.unit <> 'meal' or o.unit <> 'meal')
     ) on t.charge_id = c.id and t.kind = case when c.revision % 2 = 1 then 'reversal' else 'charge' end
-        or t.charge_id = c.reverses and t.kind = 'refund' and t.posted_at <= c.posted_at
+        or t.charge_id = c.reverses and t.kind = 'refund' and o.role <> 'rebate' and t.posted_at <= c.posted_at
     where c.site_id = :site_id group by c.id
     having c.amount_fen <> coalesce(sum(t.amount_fen), 0)
     union all
@@ -131,6 +131,7 @@ _EXCESSIVE_REFUNDS = text("""
     from charge c left join charge v on v.reverses = c.id
     join transfer t on t.charge_id = c.id and t.kind = 'refund' or t.charge_id = v.id and t.kind = 'reversal'
     join ledger_account l on l.id = t.from_account and l.unit = 'fen'
+    join ledger_account o on o.id = t.to_account and o.role <> 'rebate'
     where c.site_id = :site_id group by c.id having sum(t.amount_fen) > c.amount_fen
     order by 1 limit :limit
 """)
