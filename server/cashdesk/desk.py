@@ -75,7 +75,9 @@ def pay_out(
         return stored
     if work.purse.state is AccountState.FROZEN:
         return DeskRefusal.ACCOUNT_NOT_OPEN
-    if order.amount > work.purse.spendable:
+    # A reserve is for the card in use: of a closed account everything is the holder's.
+    is_closed = work.purse.state is AccountState.CLOSED
+    if order.amount > (work.purse.balance if is_closed else work.purse.spendable):
         return DeskRefusal.BALANCE_TOO_LOW
     if order.amount > repository.cash_in(session, work.drawer):
         return DeskRefusal.DRAWER_TOO_LOW

@@ -15,6 +15,7 @@ from server.cashdesk.models import DeskRefusal
 from server.database import WriteSession
 from server.ledger.booking import Booking
 from server.ledger.roles import LedgerRole, TransferKind
+from server.ledger.rules import PurseRule, put_rule
 from server.ledger.service import set_account_state
 from server.system import System
 from tests.server.cashdesk.conftest import Counter, printed
@@ -96,6 +97,7 @@ def test_c45_a_silent_till_is_told_before_closing(money: Money, counter: Counter
 
 def test_c45_money_that_comes_after_closing_can_be_collected(money: Money, counter: Counter) -> None:
     holder = money.holder()
+    counter.call(put_rule, PurseRule("cash", floor=Fen(1_000)), "test")  # a reserve holds back nothing here
     counter.call(set_account_state, holder.account, AccountState.CLOSED, "test")
     counter.call(book, TransferKind.REFUND, ((LedgerRole.STALL, "hall"), (holder, CASH)), 1_200)
     assert printed(counter.pay_out(holder, 1_200)).balance == 0
