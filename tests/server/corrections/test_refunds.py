@@ -147,6 +147,19 @@ def test_a_transfer_given_back_twice_would_be_found(noon: Noon) -> None:
     assert lunch.database.read(lambda session: invariants.inv_i13_refunds_within_the_charge(session, lunch.site))
 
 
+def test_refunds_while_the_till_goes_on_charging_the_same_account_lose_nothing(noon: Noon) -> None:
+    total = sum(noon.balances().values())
+    charges = [noon.serve()[1] for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        selling = pool.submit(lambda: [noon.serve() for _ in range(4)])
+        given = list(pool.map(lambda charge: give_back(noon, charge, None), charges))
+        assert len(selling.result()) == 4
+    assert all(isinstance(one, Refunded) for one in given)
+    assert sum(noon.balances().values()) == total - 4 * 1200
+    assert noon.meals() == [(4, 4 * 1200)]
+    noon.prove()
+
+
 class TestByTwo:
     def test_c60_another_person_approves_and_never_the_one_who_ate(self, noon: Noon) -> None:
         before = noon.balances()
