@@ -14,6 +14,7 @@ from cardcore.money import Fen, parse_yuan, yuan_text
 from server.approvals import service as approvals
 from server.approvals.models import ApprovalRefusal
 from server.approvals.operations import OPERATIONS
+from server.approvals.texts import text_of as approval_text
 from server.cli.opened import CLI_ACTOR, Opened, SiteChoiceError, opened
 from server.settings import Settings
 from server.staff.passwords import Passwords
@@ -90,7 +91,7 @@ def _import(arguments: argparse.Namespace, found: Opened, site: SiteId) -> int:
         lambda session: approvals.ask(session, found.system, site, maker, BATCH_BOOK, content, reason)
     )
     if isinstance(asked, ApprovalRefusal) and asked is not ApprovalRefusal.ALREADY_ASKED:
-        print(f"onecard: {asked}", file=sys.stderr)
+        print(f"onecard: {approval_text(asked, chinese=_chinese(arguments))}", file=sys.stderr)
         return 1
     print(_line(made))
     print(f"another person approves it: onecard subsidy approve {made.number} --login LOGIN", file=sys.stderr)
@@ -120,7 +121,7 @@ def _approve(arguments: argparse.Namespace, found: Opened, site: SiteId) -> int:
 
 def _why(refused: ApprovalRefusal, found: Opened, site: SiteId, approval: ApprovalId, *, chinese: bool) -> str:
     if refused is not ApprovalRefusal.OPERATION_REFUSED:
-        return str(refused)
+        return approval_text(refused, chinese=chinese)
     ended = found.database.read(lambda session: approvals.get(session, site, approval))
     outcome = "" if ended is None else ended.outcome
     known = {str(reason): reason for reason in TEXTS if isinstance(reason, BatchRefusal | PlanRefusal)}

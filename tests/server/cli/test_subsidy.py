@@ -41,6 +41,7 @@ def money(
     """Set up a machine with a site and two people of finance, `maker` and `checker`."""
     monkeypatch.setenv("ONECARD_DATABASE_URL", postgres_url)
     monkeypatch.setenv("ONECARD_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
     money = Money(database, system, site)
     passwords = Passwords(system.ids, memory_kib=8, time_cost=1)
     for login in ("maker", "checker"):
@@ -77,6 +78,7 @@ def test_c27_from_the_dry_run_to_the_purse(
     assert onecard(monkeypatch, *options, "--login", "maker", "--password-stdin") == 0
     assert onecard(monkeypatch, *options, "--login", "maker", "--password-stdin") == 0  # asked twice, waits once
     assert onecard(monkeypatch, "approve", "2026-09", "--login", "maker", "--password-stdin") == NOT_WELL
+    assert "another person must approve it" in capsys.readouterr().err
     assert money.balances(holder)["subsidy"] == 0
     assert onecard(monkeypatch, "approve", "2026-09", "--login", "checker", "--password-stdin") == 0
     assert money.balances(holder)["subsidy"] == 1_234
