@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from server.migrations.versions import run_file
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Add the two tables."""
-    run_file("0015_payments.sql")
+    run_file("0016_payments.sql")
 
 
 def downgrade() -> None:
