@@ -118,8 +118,13 @@ def read_restore(document: str, officers: Mapping[str, bytes]) -> RestoreStateme
     if note is None:
         return None
     signers = {key for name, key in officers.items() if note.is_signed_by(name, key)}
+    return parse_restore(note) if len(signers) >= OFFICERS_NEEDED else None
+
+
+def parse_restore(note: Note) -> RestoreStatement | None:
+    """Return what a note says about a restore, whoever signed it; None when it says nothing of the kind."""
     lines = note.text.split("\n")
-    if len(signers) < OFFICERS_NEEDED or len(lines) != 7 or lines[0] != _RESTORE_TITLE:  # noqa: PLR2004 - as `text`
+    if len(lines) != 7 or lines[0] != _RESTORE_TITLE:  # noqa: PLR2004 - as `text`
         return None
     _, origin, old, new, generation, reason, _ = lines
     trees = [_tree(line) for line in (old, new)]

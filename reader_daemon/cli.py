@@ -37,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _run(settings)
             case "enrol":
                 return _enrol(settings, options.code)
+            case "witness":
+                return _witness(settings)
             case _:
                 return _doctor(settings)
     except SettingsError as error:
@@ -57,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     enrolling = commands.add_parser("enrol", help="get an identity from the server, once")
     enrolling.add_argument("code", help="the one-time code an administrator made")
     commands.add_parser("readers", help="list PC/SC readers and serial ports")
+    commands.add_parser("witness", help="print the newest checkpoint of the server's audit log that this box accepted")
     commands.add_parser("doctor", help="look at settings, keys, journal, server and ports")
     return parser
 
@@ -112,6 +115,20 @@ def _readers() -> int:
     for reader in pcsc_readers():
         print(f"PC/SC   {reader}")
     return 0
+
+
+def _witness(settings: Settings) -> int:
+    from reader_daemon.store.sqlite_file import StoreFault
+    from reader_daemon.store.witness_db import WitnessStore
+
+    held = WitnessStore(settings.data_dir).load()
+    if isinstance(held, StoreFault):
+        print(f"onecard-reader: {held.detail}", file=sys.stderr)
+        return TROUBLE
+    print(held.seen, end="")
+    for at_ms, why in held.refused:
+        print(f"onecard-reader: a checkpoint was refused as {why}, at {at_ms} ms since 1970", file=sys.stderr)
+    return TROUBLE if held.refused else 0
 
 
 def _doctor(settings: Settings) -> int:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 
 from cardcore.clock import to_millis
 from cardcore.ids import TillId
-from cardcore.wire.messages import Command, CommandDone, CommandKind, Health, TapDecision
+from cardcore.wire.messages import AuditCheckpoint, AuditWitness, Command, CommandDone, CommandKind, Health, TapDecision
 from reader_daemon.blocking import RunBlocking, run_in_threads
 from reader_daemon.clock_watch import ClockWatch
 from reader_daemon.desk import Desk
@@ -33,6 +33,7 @@ from reader_daemon.store.journal_db import JournalSettings, JournalStore, StartR
 from reader_daemon.store.journal_schema import JournalKeys
 from reader_daemon.store.snapshot_db import SnapshotStore
 from reader_daemon.store.sqlite_file import Connect, connect
+from reader_daemon.store.witness_db import WitnessStore
 from reader_daemon.surroundings import Deadlines, Surroundings, Wiring
 from reader_daemon.system import System, monotonic_us, resident_bytes
 from reader_daemon.till_totals import TillTotals
@@ -41,6 +42,7 @@ from reader_daemon.uplink.driver import Uplink
 from reader_daemon.uplink.installing import PolicyInstaller
 from reader_daemon.uplink.session import Surroundings as LinkSurroundings
 from reader_daemon.uplink.session import remembered_commands
+from reader_daemon.witness import Witness
 
 TICK_SECONDS = 2.0
 FILL_ALARMS_PERCENT = (50, 80, 95)
@@ -75,6 +77,8 @@ class Site:
     deadlines: Deadlines
     wirings: dict[str, Wiring]
     beside: dict[str, str]
+    officers: dict[str, bytes] = field(default_factory=dict)
+    """Public keys by name that may sign for a restore of the server's audit log."""
 
 
 class Daemon:
@@ -99,10 +103,14 @@ class Daemon:
             connecting=parts.connecting,
         )
         self._snapshots = SnapshotStore(site.data_dir / "snapshot.db", parts.connecting)
+        self._witnessed = WitnessStore(site.data_dir, parts.connecting)
         self._boot = parts.system.ids.random_bytes(BOOT_ID_BYTES).hex()
         self._clock_watch = ClockWatch(self._clock, self._boot)
         self.recorder = Recorder(self.journal, parts.run_journal, self._clock_watch)
         self._till_totals = TillTotals(self.recorder, self.journal, parts.run_journal, self._clock, self._tills_here)
+        self._witness = Witness(
+            identity, self._witnessed, parts.run_policy, self._clock, site.officers, self._audit_alarm
+        )
         self.policy: Policy
         self.uplink: Uplink
         self._devices: DeviceWatch
@@ -198,6 +206,7 @@ class Daemon:
         await self.recorder.event("daemon_stopped", "", "")
         await self._parts.run_journal(self.journal.close)
         await self._parts.run_policy(self._snapshots.close)
+        await self._parts.run_policy(self._witnessed.close)
         _log.info("daemon_stopped")
 
     async def _tick(self) -> None:
@@ -276,6 +285,13 @@ class Daemon:
         """See `UplinkOwner`."""
         detail = f"tap {decision.seq}: {decision.reason}"
         await self.recorder.event("late_decision", "", detail)
+
+    async def witness(self, offered: AuditCheckpoint | None) -> AuditWitness:
+        """See `UplinkOwner`."""
+        return await self._witness.position() if offered is None else await self._witness.judged(offered)
+
+    async def _audit_alarm(self, event: str, detail: str) -> None:
+        await self.recorder.event(event, "link", detail, alarm=True)
 
     async def link_event(self, event: str, detail: str, *, alarm: bool) -> None:
         """See `UplinkOwner`."""

@@ -18,6 +18,8 @@ from reader_daemon.ports import read_key
 from reader_daemon.settings import Settings, SettingsError
 from reader_daemon.store.inspection import inspect_journal
 from reader_daemon.store.journal_schema import JournalDamagedError, JournalKeys
+from reader_daemon.store.sqlite_file import StoreFault
+from reader_daemon.store.witness_db import FILE_NAME, WitnessStore
 from reader_daemon.system import System
 from reader_daemon.uplink.connection import LinkClosedError
 from reader_daemon.uplink.websocket import WebSocketConnector
@@ -48,6 +50,7 @@ def examine(settings: Settings, system: System) -> Iterator[Finding]:
     if identity is not None:
         known = identity
         yield _checked("journal", lambda: _journal(settings.data_dir / "journal.db", known))
+    yield _audit(settings.data_dir)
     yield asyncio.run(_server(settings, system, identity))
     for bus in settings.buses:
         for reader in bus.readers:
@@ -82,6 +85,19 @@ def _key(path: Path) -> str:
 def _journal(path: Path, identity: Identity) -> str:
     found = inspect_journal(path, JournalKeys(identity.device_id, identity.record_key))
     return f"verifies; {found.epochs} epoch(s), {found.pending} records wait for the server"
+
+
+def _audit(directory: Path) -> Finding:
+    held = WitnessStore(directory).load()
+    if isinstance(held, StoreFault):
+        return Finding("audit log", good=False, detail=f"{FILE_NAME} cannot be read: {held.detail}")
+    if held.refused:
+        kinds = ", ".join(sorted({why for _, why in held.refused}))
+        detail = f"{len(held.refused)} checkpoints of the server were refused ({kinds}); tell the auditor"
+        return Finding("audit log", good=False, detail=detail)
+    rows = held.seen.split("\n")[1] if held.seen else "no"
+    restores = f"; {held.restored} restores signed by two officers" if held.restored else ""
+    return Finding("audit log", good=True, detail=f"{rows} rows witnessed{restores}")
 
 
 async def _server(settings: Settings, system: System, identity: Identity | None) -> Finding:

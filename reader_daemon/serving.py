@@ -34,6 +34,7 @@ async def serve(
         settings.deadlines,
         settings.wirings,
         {scanner.name: scanner.beside for scanner in settings.scanners},
+        settings.officers,
     )
     try:
         await Daemon(site, identity, parts).run(stop)

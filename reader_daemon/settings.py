@@ -28,6 +28,7 @@ ENVIRONMENT = {
     "ONECARD_READER_GATE_MS": ("deadlines", "gate_ms"),
     "ONECARD_READER_TILL_MS": ("deadlines", "till_ms"),
 }
+_OFFICER_KEY = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _WIRING = ("unlock_output", "pass_input", "ready_input", "fire_input")
@@ -88,6 +89,8 @@ class Settings:
     buses: tuple[OsdpBusPort, ...]
     pcsc_readers: tuple[PcscReaderPort, ...]
     scanners: tuple[ScannerPort, ...]
+    officers: dict[str, bytes]
+    """Public keys by name: two of these may sign that the server's audit log became shorter by a restore."""
 
     @property
     def wirings(self) -> dict[str, Wiring]:
@@ -189,7 +192,7 @@ class _Reading:
 
 
 def _settings(document: dict[str, Any], reading: _Reading) -> Settings:
-    reading.table(document, (), ("server", "data", "deadlines", "osdp_bus", "pcsc_reader", "scanner"))
+    reading.table(document, (), ("server", "data", "deadlines", "osdp_bus", "pcsc_reader", "scanner", "officer"))
     server = reading.table(document.get("server", {}), ("server",), ("url", "ca_file"))
     data = reading.table(document.get("data", {}), ("data",), ("dir",))
     deadlines = reading.table(document.get("deadlines", {}), ("deadlines",), ("gate_ms", "till_ms"))
@@ -207,6 +210,7 @@ def _settings(document: dict[str, Any], reading: _Reading) -> Settings:
             _pcsc(each, ("pcsc_reader", i), reading) for i, each in _numbered(document, "pcsc_reader", reading)
         ),
         scanners=tuple(_scanner(each, ("scanner", i), reading) for i, each in _numbered(document, "scanner", reading)),
+        officers=dict(_officer(each, ("officer", i), reading) for i, each in _numbered(document, "officer", reading)),
     )
     _check_names(settings, reading)
     return settings
@@ -273,6 +277,14 @@ def _scanner(table: dict[str, Any], where: tuple[str | int, ...], reading: _Read
         reading.one_of(table, where, "baud", BAUD_RATES, 9_600),
         reading.name(table, where, "beside"),
     )
+
+
+def _officer(table: dict[str, Any], where: tuple[str | int, ...], reading: _Reading) -> tuple[str, bytes]:
+    reading.table(table, where, ("name", "key"))
+    key = reading.text(table, where, "key")
+    if not _OFFICER_KEY.fullmatch(key):
+        raise reading.wrong((*where, "key"), "must be the 64 hex digits that `onecard audit officer-key` printed")
+    return reading.text(table, where, "name"), bytes.fromhex(key)
 
 
 def _check_names(settings: Settings, reading: _Reading) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from server.audit.sealing import Sealing
+from server.audit.witnesses import Witnesses
 from server.bus.local import LocalBus
 from server.bus.protocol import Bus
 from server.bus.redis_bus import RedisBus
@@ -65,6 +66,7 @@ class Parts:
         self.link = Endpoint(
             self.directory, self.batcher, self.devices, self.policy, self.run, self.system, self.secrets.identity
         )
+        self.link.audit = Witnesses(self.database, self.system)
         self.metrics.links.set_function(lambda: len(self.directory))
         self.pulse = LoopPulse(self.system.clock, self.metrics)
         self.bus: Bus = RedisBus(settings.redis_url, self.system.ids) if settings.redis_url else LocalBus()

@@ -16,6 +16,8 @@
                          <-         Health           every few seconds
                          <-         KeyAsk           a card's challenge, for the key service (relay, two a tap)
     KeyTold              ->
+                         <-         AuditWitness     what the daemon has seen of the audit log, first of all its own
+    AuditCheckpoint      ->                          where the log stands, with the proof from there
     Ping                 <->        Pong             clock skew, liveness
 
 Rules for change (P21): fields are only added, with a default; a message type that the peer does not know is ignored
@@ -294,6 +296,29 @@ class KeyTold(Struct, frozen=True, tag_field="t", tag="key_told"):
     answer: KeyAnswer
 
 
+class AuditCheckpoint(Struct, frozen=True, tag_field="t", tag="audit_checkpoint"):
+    """Where the audit log stands; sent only to a daemon that said what it has seen."""
+
+    note: str
+    """A signed `cardcore.checkpoint.Checkpoint`."""
+    old_size: int
+    """The size that the proof begins at: what the daemon has seen, or what a restore went back to."""
+    proof: tuple[bytes, ...] = ()
+    restore: str = ""
+    """The statement of two officers, where the log became shorter."""
+
+
+class AuditWitness(Struct, frozen=True, tag_field="t", tag="audit_witness"):
+    """What a daemon has seen of the audit log, and what it made of the last checkpoint."""
+
+    size: int
+    root: bytes
+    cosignature: str = ""
+    """A note over the checkpoint's text, signed with the device key, when one was accepted."""
+    problem: str = ""
+    """A `cardcore.witness.WitnessRefusal`, or `unreadable`; then nothing was accepted."""
+
+
 class Ping(Struct, frozen=True, tag_field="t", tag="ping"):
     """Liveness and clock skew; either side may ask."""
 
@@ -322,7 +347,8 @@ ToDaemon = (
     | UploadAck
     | Command
     | KeyTold
+    | AuditCheckpoint
     | Ping
     | Pong
 )
-ToServer = Hello | StateInstalled | Tap | Upload | CommandDone | Health | KeyAsk | Ping | Pong
+ToServer = Hello | StateInstalled | Tap | Upload | CommandDone | Health | KeyAsk | AuditWitness | Ping | Pong

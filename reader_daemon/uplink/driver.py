@@ -18,6 +18,8 @@ from cardcore.journal import Record
 from cardcore.wire import signing
 from cardcore.wire.codec import encode
 from cardcore.wire.messages import (
+    AuditCheckpoint,
+    AuditWitness,
     Command,
     CommandDone,
     Health,
@@ -70,6 +72,10 @@ class UplinkOwner(Protocol):
 
     async def late_decision(self, decision: TapDecision) -> None:
         """Record that the server answered a tap after it was decided here."""
+        ...
+
+    async def witness(self, offered: AuditCheckpoint | None) -> AuditWitness:
+        """Judge where the server's audit log stands; None asks only what was seen so far."""
         ...
 
     async def link_event(self, event: str, detail: str, *, alarm: bool) -> None:
@@ -247,8 +253,11 @@ class Uplink:
                     await self._run(lambda: settle_welcome(self._journal, welcome, self._epoch, self._wall_ms())),
                     welcome.credit,
                 )
+                tasks.create_task(self._witness(None))
             case effects.ClockMeasured(sent_ms, server_ms, answered_ms):
                 self._around.watch.measured(sent_ms, server_ms, answered_ms)
+            case effects.CheckpointOffered(checkpoint):
+                tasks.create_task(self._witness(checkpoint))
             case effects.Decided(decision):
                 await self._decided(decision)
             case effects.KeyAnswered(told):
@@ -317,6 +326,10 @@ class Uplink:
 
     async def _command(self, command: Command, deadline_ms: int) -> None:
         self._say(await self._owner.run_command(command, deadline_ms))
+
+    async def _witness(self, offered: AuditCheckpoint | None) -> None:
+        """Answer beside the traffic: what the disk takes for it delays no tap."""
+        self._say(await self._owner.witness(offered))
 
     async def _install(self, effect: effects.InstallState, session: LinkSession) -> None:
         """Install beside the traffic; the installer takes one transfer after the other."""

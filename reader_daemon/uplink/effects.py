@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cardcore.wire.messages import Command, Deny, KeyTold, StateBegin, TapDecision, ToServer, UploadAck, Welcome
+from cardcore.wire.messages import (
+    AuditCheckpoint,
+    Command,
+    Deny,
+    KeyTold,
+    StateBegin,
+    TapDecision,
+    ToServer,
+    UploadAck,
+    Welcome,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,13 @@ class KeyAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckpointOffered:
+    """The server says where its audit log stands; judge it and answer."""
+
+    checkpoint: AuditCheckpoint
+
+
+@dataclass(frozen=True, slots=True)
 class Decided:
     """The server decided a live tap."""
 
@@ -98,4 +115,15 @@ class Ended:
 
 
 PolicyEffect = InstallDeny | InstallState | StateRefused | Confirmed
-Effect = PolicyEffect | Send | Opened | KeyAnswered | Decided | Acked | RunCommand | ClockMeasured | Ended
+Effect = (
+    PolicyEffect
+    | Send
+    | Opened
+    | KeyAnswered
+    | CheckpointOffered
+    | Decided
+    | Acked
+    | RunCommand
+    | ClockMeasured
+    | Ended
+)

@@ -11,9 +11,10 @@ session.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import assert_never
+from typing import Any, assert_never
 
 import msgspec
 import structlog
@@ -26,6 +27,7 @@ from cardcore.wire.messages import (
     COMMAND_LIFE_MS,
     OLDEST_WIRE_VERSION,
     WIRE_VERSION,
+    AuditCheckpoint,
     Challenge,
     Command,
     CommandDone,
@@ -62,6 +64,14 @@ LOOK_AGAIN_MS = 60_000
 _FOR_A_PERSON = frozenset({GoodbyeCode.UNKNOWN_DEVICE, GoodbyeCode.WRONG_KEY, GoodbyeCode.REVOKED, GoodbyeCode.VERSION})
 
 _log = structlog.get_logger(__name__)
+
+_PASSED_ON: Mapping[type, Callable[[Any], Effect]] = {
+    TapDecision: effects.Decided,
+    UploadAck: effects.Acked,
+    KeyTold: effects.KeyAnswered,
+    AuditCheckpoint: effects.CheckpointOffered,
+}
+"""Answers whose meaning is the driver's business."""
 
 
 class Phase(Enum):
@@ -208,12 +218,8 @@ class LinkSession:
             case StateCurrent():
                 current = message.version == self._around.policy.snapshot.version
                 return [effects.Confirmed(message.version)] if current else []
-            case TapDecision():
-                return [effects.Decided(message)]
-            case KeyTold():
-                return [effects.KeyAnswered(message)]
-            case UploadAck():
-                return [effects.Acked(message)]
+            case TapDecision() | UploadAck() | KeyTold() | AuditCheckpoint():
+                return [_PASSED_ON[type(message)](message)]
             case Command():
                 return self._command(message)
             case Ping():

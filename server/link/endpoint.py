@@ -10,8 +10,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from server.link.directory import Directory
 from server.link.handshake import introduce
-from server.link.ports import OUTAGES, Channel, Devices, LinkClosedError, Policy, Run
+from server.link.ports import OUTAGES, Audit, Channel, Devices, LinkClosedError, Policy, Run
 from server.link.session import Session
+from server.link.witness_feed import WitnessFeed
 from server.system import System
 from server.taps.batcher import Batcher
 
@@ -77,6 +78,8 @@ class Endpoint:
         self._run = run
         self._system = system
         self._key = key
+        self.audit: Audit | None = None
+        """The log whose checkpoints are offered to every daemon."""
 
     async def __call__(self, socket: WebSocket) -> None:
         """Serve one connection."""
@@ -95,6 +98,8 @@ class Endpoint:
         if who is None:
             return
         session = Session(channel, who, self._batcher, self._devices, self._policy, self._run, self._system, self._key)
+        if self.audit is not None:
+            session.witness = WitnessFeed(self.audit, self._devices, self._run, who.device, session.send)
         await self._converse(session, who.device.name, who.hello.software)
 
     async def _converse(self, session: Session, name: str, software: str) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cardcore.access.snapshot import StateItem
 from cardcore.canteen.limits import Pin
 from cardcore.ids import CredentialKey, DeviceId, SiteId
-from cardcore.wire.messages import Health
+from cardcore.wire.messages import AuditCheckpoint, AuditWitness, Health
 from server.database import DatabaseUnavailableError
 from server.taps.arrivals import LinkDevice
 
@@ -101,6 +101,18 @@ class Policy(Protocol):
 
     def changes(self, site: SiteId, since: int) -> PolicyChanges:
         """Return the items changed after `since`, cards that are refused first, all of one database snapshot."""
+        ...
+
+
+class Audit(Protocol):
+    """The sealed audit log. Blocking calls."""
+
+    def offer(self, told: AuditWitness) -> AuditCheckpoint | None:
+        """Return the newest checkpoint with its proof from what a daemon has seen; None when it has seen it."""
+        ...
+
+    def cosigned(self, device_id: DeviceId, device_key: bytes, told: AuditWitness) -> bool:
+        """Keep a daemon's signature under a checkpoint; False when it is none."""
         ...
 
 

@@ -25,6 +25,7 @@ from cardcore.wire import codec, signing
 from cardcore.wire.messages import (
     COMMAND_LIFE_MS,
     MAX_UPLOAD_RECORDS,
+    AuditWitness,
     Command,
     CommandDone,
     Goodbye,
@@ -47,6 +48,7 @@ from cardcore.wire.messages import (
 from server.link import policy_feed
 from server.link.handshake import UPLOAD_CREDIT, Introduced
 from server.link.ports import OUTAGES, Channel, Devices, LinkClosedError, Policy, Run
+from server.link.witness_feed import WitnessFeed
 from server.system import System
 from server.taps.arrivals import Arrival, LiveDecision, Receipt
 from server.taps.batcher import Batcher, BusyError
@@ -100,6 +102,8 @@ class Session:
         self._answers: deque[TapDecision] = deque()
         self._answered = asyncio.Event()
         self._ended = False
+        self.witness: WitnessFeed | None = None
+        """Offers the audit log's checkpoints; none where the server keeps no log."""
 
     @property
     def device(self) -> DeviceId:
@@ -141,6 +145,8 @@ class Session:
         self._spawn(self._feed_policy)
         self._spawn(self._take_uploads)
         self._spawn(self._send_answers)
+        if self.witness is not None:
+            self._spawn(self.witness.serve)
         try:
             while not self._ended:
                 frame = await self._channel.receive()
@@ -169,16 +175,25 @@ class Session:
             case Health() as health:
                 self._spawn(self._noted, self._devices.healthy, self.device, health)
             case CommandDone() as done:
-                answer = self._commands.get(done.nonce)
-                if answer is not None and not answer.done():
-                    answer.set_result(done)
+                self._done(done)
             case KeyAsk() as question:
                 unanswered = KeyRefused(KeyRefusal.UNAVAILABLE, "this server has no key service")
                 await self._send(KeyTold(question.id, unanswered))
+            case AuditWitness() as told:
+                self._witnessed(told)
             case codec.BadFrame() as bad:
                 await self._rubbish(bad)
             case Hello() | Pong():
                 pass  # a second hello changes nothing; pongs answer pings that nobody waits for
+
+    def _done(self, done: CommandDone) -> None:
+        answer = self._commands.get(done.nonce)
+        if answer is not None and not answer.done():
+            answer.set_result(done)
+
+    def _witnessed(self, told: AuditWitness) -> None:
+        if self.witness is not None:
+            self.witness.told(told)
 
     async def _rubbish(self, bad: codec.BadFrame) -> None:
         self._bad_frames += 1
@@ -307,6 +322,10 @@ class Session:
             await self._run(call, *args)
         except OUTAGES as error:
             log.warning("status_not_kept", device=str(self.device), error=repr(error)[:200])
+
+    async def send(self, message: ToDaemon) -> None:
+        """Send a message of one of the session's feeds."""
+        await self._send(message)
 
     async def _send(self, message: ToDaemon) -> None:
         await self._channel.send(codec.encode(message))

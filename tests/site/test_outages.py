@@ -6,15 +6,17 @@ One site for all of it, in this order; the books are held against what the devic
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from server.audit import tree_repository as tree
 from server.demo import repository
 from server.demo.report import report
-from server.demo.site import DemoSite
+from server.demo.site import DAEMONS, DemoSite
 from server.demo.story import TILLS
 from server.embedded import EmbeddedSupervisor
 from server.seed.service import SeededHolder
@@ -113,3 +115,19 @@ async def test_server_down(site: DemoSite) -> None:
         site.database.read, lambda session: repository.counts(session, site.site_id)["decided_offline"]
     )
     assert offline >= 5
+
+
+async def test_the_boxes_witnessed_the_audit_log_through_all_of_it(site: DemoSite) -> None:
+    def behind() -> list[str]:
+        newest = site.database.read(tree.newest_checkpoint)
+        rows = site.database.read(tree.witnesses)
+        return [row["name"] for row in rows if newest is None or row["size"] < newest["size"]]
+
+    await until(lambda: not behind(), lambda: f"{behind()} to cosign the newest checkpoint")
+    for name in DAEMONS:
+        words = [sys.executable, "-m", "reader_daemon", "--config", str(site.folder / name / "reader.toml"), "witness"]
+        process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
+        said, _ = await process.communicate()
+        assert process.returncode == 0
+        assert said.startswith(b"onecard/audit/")
+    assert "audit" not in await doctor(site)
