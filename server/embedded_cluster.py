@@ -199,9 +199,13 @@ class Cluster:
         return shlex.join(part for name, value in values.items() for part in ("-c", f"{name}={value}"))
 
     def _make_database(self) -> None:
-        with psycopg.connect(self._url("postgres"), autocommit=True, connect_timeout=CONNECT_SECONDS) as connection:
-            if connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone() is None:
-                connection.execute(f"create database {DATABASE} template template0")
+        try:
+            with psycopg.connect(self._url("postgres"), autocommit=True, connect_timeout=CONNECT_SECONDS) as connection:
+                if connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone() is None:
+                    connection.execute(f"create database {DATABASE} template template0")
+        except psycopg.OperationalError as error:  # it was started a moment ago and died again
+            msg = f"PostgreSQL started and does not answer: {error}; see {self.log_file}"
+            raise EmbeddedPostgresError(msg) from error
 
     def _pg_ctl(self, what: str, seconds: int, *options: str) -> None:
         self._run("pg_ctl", what, "-w", "-t", str(seconds), "-D", str(self.folder), *options, seconds=seconds + 10)

@@ -86,6 +86,28 @@ def test_comes_back_after_every_process_was_killed(data_dir: Path) -> None:
         supervisor.stop()
 
 
+def test_comes_back_when_it_is_killed_again_while_it_comes_back(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = threading.Event()
+    supervisor = EmbeddedSupervisor(data_dir, on_restart=back.set)
+    url = supervisor.start()
+    really, tries = psycopg.connect, iter((True, False))
+
+    def connect(url: str, *, autocommit: bool = False, connect_timeout: int = 5) -> psycopg.Connection:
+        if threading.current_thread().name == "embedded-postgres" and next(tries, False):
+            kill(Cluster(data_dir).processes())
+        return really(url, autocommit=autocommit, connect_timeout=connect_timeout)
+
+    monkeypatch.setattr(psycopg, "connect", connect)
+    try:
+        kill(Cluster(data_dir).processes())
+        assert back.wait(DEADLINE_SECONDS)
+        assert answer(url, "select 7") == 7
+    finally:
+        supervisor.stop()
+
+
 def test_a_second_process_attaches_takes_over_and_stops_last(data_dir: Path) -> None:
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", KEEPER, str(data_dir)], stdout=pipe, stdin=pipe, text=True) as keeper:
