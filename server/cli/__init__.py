@@ -24,6 +24,7 @@ COMMANDS = {
     "verify-audit": "check an exported audit log, offline, with the server's public key alone",
     "close": "close and sign business days",
     "reconcile": "hold a day's equalities, list and settle what differs",
+    "stall": "contracts, purchases and settlement of stalls",
     "export": "write reports and books into files",
     "subsidy": "take in sheets of subsidies, payroll and bank files; approve them; run a month",
     "seed": "write the reference site into the database",

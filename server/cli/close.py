@@ -12,13 +12,14 @@ from cardcore.money import Fen, yuan_text
 from server.cli.books_texts import KINDS, REFUSALS, Words
 from server.cli.opened import Opened, SiteChoiceError, opened
 from server.cli.signed_in import add_login, signed_in
+from server.close import months, service
 from server.close import run as closing
-from server.close import service
 from server.close.models import CloseRefusal, DayClose, FindingKind
 from server.settings import Settings
 
 _HEAD = Words("{day}  closed  {charges} charges  {net}", "{day}  已结账  {charges} 笔  净额 {net}")
 _SIGNED = Words("signed", "已签核")
+_LOCKED = Words("locked", "已锁定")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--through", action="store_true", help="close every open day up to this one")
     what.add_argument("--sign", action="store_true", help="sign the closed day; another person than who closed it")
+    what.add_argument("--lock-month", action="store_true", help="lock the day's month, whole and explained")
     parser.add_argument("--without-silent", action="store_true", help="do not wait for tills that stated no totals")
     parser.add_argument("--language", default="", choices=["", "en", "zh-CN"], help="the machine's own when left out")
     parser.add_argument("--site", default="", help="the site's short name, where there are several")
@@ -45,6 +47,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         staff = signed_in(arguments, found, site)
         if staff is None:
             return 1
+        if arguments.lock_month:
+            return _lock(arguments.day, found, site, staff, language)
         if arguments.sign:
             return _sign(arguments.day, found, site, staff, language)
         return _close(arguments, found, site, staff, language)
@@ -82,6 +86,15 @@ def _sign(day: date, found: Opened, site: SiteId, staff: StaffId, language: str)
         print(f"onecard: {REFUSALS[refusal].in_language(language)}", file=sys.stderr)
         return 1
     print(f"{day}  {_SIGNED.in_language(language)}")
+    return 0
+
+
+def _lock(day: date, found: Opened, site: SiteId, staff: StaffId, language: str) -> int:
+    refusal = found.database.write(lambda session: months.lock_month(session, found.system, site, day, staff))
+    if refusal is not None:
+        print(f"onecard: {REFUSALS[refusal].in_language(language)}", file=sys.stderr)
+        return 1
+    print(f"{day:%Y-%m}  {_LOCKED.in_language(language)}")
     return 0
 
 

@@ -49,30 +49,33 @@ class _Dimension(NamedTuple):
     named_in: str = ""
 
 
-# A reversal gives back what was not refunded before, and takes the meal back unless a refund did. A refund counts in
-# the day it was booked in, under the stall, meal, till and person of its charge.
-_MOVED = """
-    select site_id, business_day, at, stall_id, meal_id, till_id, person_id, 1 as charge, 0 as reversal, 0 as refund,
-           amount_fen as charged, 0 as reversed, 0 as refunded
-    from charge where site_id = :site_id and business_day between :from_day and :through_day and revision % 2 = 0
-    union all
-    select v.site_id, v.business_day, v.at, v.stall_id, v.meal_id, v.till_id, v.person_id, 0,
-           case when exists (select from refund r where r.charge_id = v.reverses and r.is_rest and r.at <= v.posted_at)
-               then 0 else 1 end, 0, 0,
-           v.amount_fen - coalesce((
-               select sum(r.amount_fen) from refund r where r.charge_id = v.reverses and r.at <= v.posted_at), 0), 0
-    from charge v
-    where v.site_id = :site_id and v.business_day between :from_day and :through_day and v.revision % 2 = 1
-    union all
-    select r.site_id, r.business_day, r.at, o.stall_id, o.meal_id, o.till_id, o.person_id, 0, 0,
-           case when r.is_rest then 1 else 0 end, 0, 0, r.amount_fen
+_CHARGED = """
+    count(*) filter (where c.revision % 2 = 0) as charges, count(*) filter (where c.revision % 2 = 1) as reversals,
+    0 as refunds, coalesce(sum(c.amount_fen) filter (where c.revision % 2 = 0), 0) as charged,
+    coalesce(sum(c.amount_fen) filter (where c.revision % 2 = 1), 0) as reversed, 0 as refunded
+"""
+# Few rows beside the charges: a refund counts in the day it was booked in, under stall, meal, till and person of its
+# charge. A reversal gives back only what was not refunded before, and the meal only unless a refund did.
+_CORRECTIONS = """
+    select r.site_id, r.business_day, r.at, o.stall_id, o.meal_id, o.till_id, o.person_id, 0 as reversals,
+           case when r.is_rest then 1 else 0 end as refunds, 0 as reversed, r.amount_fen as refunded
     from refund r join charge o on o.id = r.charge_id
     where r.site_id = :site_id and r.business_day between :from_day and :through_day
+    union all
+    select v.site_id, v.business_day, v.at, v.stall_id, v.meal_id, v.till_id, v.person_id,
+           case when r.is_rest then -1 else 0 end, 0, -r.amount_fen, 0
+    from refund r join charge o on o.id = r.charge_id
+    join charge v on (v.device_id, v.epoch, v.seq, v.revision) = (o.device_id, o.epoch, o.seq, o.revision + 1)
+    where r.site_id = :site_id and v.business_day between :from_day and :through_day and r.at <= v.posted_at
+"""
+_CORRECTED = """
+    0, coalesce(sum(c.reversals), 0), coalesce(sum(c.refunds), 0), 0, coalesce(sum(c.reversed), 0),
+    coalesce(sum(c.refunded), 0)
 """
 _FIGURES = """
-    coalesce(sum(c.charge), 0) as charges, coalesce(sum(c.reversal), 0) as reversals,
-    coalesce(sum(c.refund), 0) as refunds, cast(coalesce(sum(c.charged), 0) as bigint) as charged,
-    cast(coalesce(sum(c.reversed), 0) as bigint) as reversed, cast(coalesce(sum(c.refunded), 0) as bigint) as refunded
+    cast(sum(charges) as bigint) as charges, cast(sum(reversals) as bigint) as reversals,
+    cast(sum(refunds) as bigint) as refunds, cast(sum(charged) as bigint) as charged,
+    cast(sum(reversed) as bigint) as reversed, cast(sum(refunded) as bigint) as refunded
 """
 
 
@@ -116,9 +119,10 @@ def _statement(query: SumQuery, window: str) -> TextClause:
     chosen = [_DIMENSIONS[name] for name in query.dimensions]
     filters = [_FILTERS[name] for name in query.wanted]
     needs = " ".join(dict.fromkeys(filter(None, [one.needs for one in chosen] + [needed for _, needed in filters])))
-    conditions = f"where {' and '.join(condition for condition, _ in filters)}" if filters else ""
+    conditions = "".join(f" and {condition}" for condition, _ in filters)
     places = range(len(chosen))
     raw = "".join(f"{one.summed_by} as raw_{n}, " for n, one in enumerate(chosen))
+    again = "".join(f"raw_{n}, " for n in places)
     grouped = f"group by {', '.join(str(n + 1) for n in places)}" if chosen else ""
     keys = "".join(f", {one.shown.format(key=f'raw_{n}')} as key_{n}" for n, one in enumerate(chosen))
     names = "".join(
@@ -132,8 +136,13 @@ def _statement(query: SumQuery, window: str) -> TextClause:
     )
     order = f"order by {', '.join(f'key_{n}' for n in places)}" if chosen else ""
     return text(f"""
-        with summed as (
-            select {raw} {_FIGURES} from ({_MOVED}) c {needs} {conditions} {grouped}
+        with parts as (
+            select {raw} {_CHARGED} from charge c {needs}
+            where c.site_id = :site_id and c.business_day between :from_day and :through_day {conditions} {grouped}
+            union all
+            select {raw} {_CORRECTED} from ({_CORRECTIONS}) c {needs} where true {conditions} {grouped}
+        ), summed as (
+            select {again} {_FIGURES} from parts {grouped}
         ), shown as (
             select summed.* {keys} from summed
         )

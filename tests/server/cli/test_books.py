@@ -15,10 +15,11 @@ import pytest
 import structlog
 
 from cardcore.journal import OutcomeKind
-from server.cli import main
+from server.cli import main, stall
 from server.cli.books_texts import CAUSES, KINDS, REFUSALS
 from server.close.models import Cause, CloseRefusal, FindingKind
 from server.database import Database
+from server.settlement.models import SettlementRefusal
 from tests.server.close.counting_house import DAY, CountingHouse
 
 PASSWORD = "correct horse battery"
@@ -59,7 +60,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str, password: str = PASSWORD) 
 
 
 def test_a_day_is_closed_and_signed_by_two(
-    house: CountingHouse, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    house: CountingHouse, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clerk, second = login(house, house.clerk), login(house, house.second)
     close = ["close", str(DAY), "--password-stdin", "--language", "en", "--as"]
@@ -76,6 +77,9 @@ def test_a_day_is_closed_and_signed_by_two(
     assert "another person" in capsys.readouterr().err
     assert run(monkeypatch, *close, second, "--sign") == 0
     assert house.rows("select state, signed_by <> closed_by from day_close") == [("closed", True)]
+    sheet = tmp_path / "close.pdf"
+    assert main(["export", "sign-off", str(sheet), "--from", str(DAY), "--through", str(DAY)]) == 0
+    assert sheet.read_bytes().startswith(b"%PDF")
 
 
 def test_days_are_closed_up_to_one(
@@ -83,9 +87,11 @@ def test_days_are_closed_up_to_one(
 ) -> None:
     words = ["--password-stdin", "--as", login(house, house.clerk), "--language", "zh-CN"]
     assert run(monkeypatch, "close", str(DAY), *words) == 0
+    assert run(monkeypatch, "close", str(DAY), "--lock-month", *words) == 1
+    assert "该月有未结账的营业日" in capsys.readouterr().err
     assert run(monkeypatch, "close", str(DAY + timedelta(days=2)), "--through", *words) == 0
     assert [line.split()[:2] for line in capsys.readouterr().out.splitlines() if "已结账" in line] == [
-        [f"2026-03-0{n}", "已结账"] for n in (4, 5, 6)
+        [f"2026-03-0{n}", "已结账"] for n in (5, 6)
     ]
 
 
@@ -128,6 +134,45 @@ def test_a_bank_statement_is_matched(
     assert "仅银行有: 2026-03-04 5.00 A-1" in said
 
 
+def test_a_stall_is_settled_and_paid_by_two(
+    house: CountingHouse, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    by_clerk = ["--password-stdin", "--as", login(house, house.clerk)]
+    by_second = ["--password-stdin", "--as", login(house, house.second)]
+    terms = [
+        "--owner",
+        "老王餐饮",
+        "--begins",
+        str(DAY),
+        "--commission-basis-points",
+        "1000",
+        "--fee-per-charge",
+        "0.10",
+    ]
+    assert run(monkeypatch, "stall", "contract", "main", *terms, *by_clerk) == 0
+    assert run(monkeypatch, "stall", "contract", "nowhere", *terms, *by_clerk) == 1
+    assert run(monkeypatch, "stall", "--language", "en", "settle", "main", "--through", str(DAY), *by_clerk) == 1
+    assert "close the days first" in capsys.readouterr().err
+    run(monkeypatch, "close", str(DAY), *by_clerk)
+    capsys.readouterr()
+    assert run(monkeypatch, "stall", "--language", "en", "settle", "main", "--through", str(DAY), *by_clerk) == 0
+    said = capsys.readouterr().out
+    assert "turnover 39.00 - refunds 12.00 - commission 2.70 - fees 0.20 + carried 0.00 = payable 24.10" in said
+    pay = ["stall", "pay", said.split()[0], "--reference", "ICBC-1"]
+    assert run(monkeypatch, *pay, *by_clerk) == 1
+    assert run(monkeypatch, *pay, *by_second) == 0
+    bought = tmp_path / "bought.csv"
+    bought.write_text("档口,日期,单据号,品名,金额\nmain,2026-03-04,D-1,大米,10.00\nmain,2026-03-04,D-1,油,x\n")
+    assert run(monkeypatch, "stall", "purchases", str(bought), *by_clerk) == 1
+    assert "row 3 cost" in capsys.readouterr().err
+    bought.write_text("档口,日期,单据号,品名,金额\nmain,2026-03-04,D-1,大米,10.00\n")
+    assert run(monkeypatch, "stall", "purchases", str(bought), *by_clerk) == 0
+    assert main(["stall", "--language", "zh-CN", "list"]) == 0
+    said = capsys.readouterr().out
+    assert "主食堂  老王餐饮" in said
+    assert "已解款" in said
+
+
 def test_files_are_written_and_repeat_to_the_byte(
     house: CountingHouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -160,6 +205,7 @@ def test_files_are_written_and_repeat_to_the_byte(
     [
         (["sums", "x.csv", "--by", "colour"], "--by takes"),
         (["sums", "x.doc"], ".csv or .xlsx"),
+        (["sign-off", "x.pdf"], "one closed day"),
         (["statement", "x.csv", "--person", "nobody"], "nobody with number"),
         (["vouchers", "x.csv", "--mapping", "sap"], "neither"),
     ],
@@ -177,7 +223,8 @@ def test_every_word_is_there_in_both_languages() -> None:
     assert set(REFUSALS) == set(CloseRefusal)
     assert set(KINDS) == set(FindingKind)
     assert set(CAUSES) == set(Cause)
-    for words in (*REFUSALS.values(), *KINDS.values(), *CAUSES.values()):
+    assert set(stall.REFUSALS) == set(SettlementRefusal)
+    for words in (*REFUSALS.values(), *KINDS.values(), *CAUSES.values(), *stall.REFUSALS.values()):
         assert words.en
         assert any("一" <= character <= "鿿" for character in words.zh)
 
