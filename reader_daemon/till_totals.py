@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
+import structlog
+
 from cardcore.clock import Clock, site_time, to_millis
 from cardcore.ids import TillId
 from cardcore.journal import ClockQuality
@@ -18,7 +20,9 @@ from reader_daemon.blocking import RunBlocking
 from reader_daemon.policy import Policy
 from reader_daemon.recorder import Recorder
 from reader_daemon.store.journal_db import JournalStore
-from reader_daemon.store.sqlite_file import StoreFault
+from reader_daemon.store.sqlite_file import StoreBrokenError, StoreFault
+
+_log = structlog.get_logger(__name__)
 
 MAX_DAYS_BEHIND = 7
 """Business days that are stated late; the journal keeps longer, but nobody waits longer."""
@@ -48,7 +52,11 @@ class TillTotals:
         if snapshot.version == 0 or self._recorder.stamp().quality is ClockQuality.UNSET:
             return
         today = site_time(self._clock.now(), snapshot.zone, snapshot.day_starts_at).business_day
-        through = await self._run(lambda: self._journal.stated_through)
+        try:
+            through = await self._run(lambda: self._journal.stated_through)
+        except StoreBrokenError as error:
+            _log.warning("till_totals_wait", detail=str(error))  # the disk failed: the next tick asks again
+            return
         yesterday = today - timedelta(days=1)
         if through is None:
             await self._run(lambda: self._journal.set_stated_through(yesterday))

@@ -6,9 +6,12 @@ import asyncio
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from cardcore.ids import CredentialKey
 from cardcore.journal import DeviceEvent, Intent, Stamp
 from cardcore.till_totals import EVENT, TillTotal, read_statement, statement
+from reader_daemon.store.sqlite_file import StoreBrokenError
 from tests.reader_daemon.site import ANNA, BORIS, STRANGER, Running, fresh_server, running
 from tests.reader_daemon.virtual_time import VirtualLoop, run_virtual
 
@@ -67,6 +70,30 @@ def test_what_was_served_alone_and_before_a_restart_is_in_it(tmp_path: Path) -> 
             assert totals[0].day == day
             assert sum(total.served for total in totals if total.day == day) == served == 2
             assert len({total.day for total in totals}) == 2
+
+    run_virtual(main)
+
+
+def test_a_failing_disk_delays_the_statement_and_stops_nothing(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with running(loop, tmp_path) as site:
+            site.server.judge = charge
+            await asyncio.sleep(60)
+            await serve(site, ANNA)
+            journal = site.daemon.journal
+            asked = type(journal).stated_through
+
+            def broken(_self: object) -> date | None:
+                msg = "disk I/O error"
+                raise StoreBrokenError(msg)
+
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(type(journal), "stated_through", property(broken))
+                await asyncio.sleep(DAY_SECONDS)
+                assert stated(site) == []
+            assert type(journal).stated_through is asked
+            await asyncio.sleep(60)
+            assert [total.served for _, total in stated(site) if total] == [1]
 
     run_virtual(main)
 
