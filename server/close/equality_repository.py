@@ -152,9 +152,13 @@ _STATEMENTS = text("""
     where r.site_id = :site_id and r.received_at >= :received and r.kind = 'event' and r.reason = 'till_total'
     order by r.received_at desc, r.epoch, r.seq desc
 """)
+# Two index scans; as one condition with `or` it would be a scan of all months.
 _EATEN = """
-    from charge c where c.site_id = :site_id
-        and ((c.business_day = :day and c.event_day is null) or c.event_day = :day)
+    from (
+        select * from charge where site_id = :site_id and business_day = :day and event_day is null
+        union all
+        select * from charge where site_id = :site_id and event_day = :day
+    ) c
 """
 _CHARGED = text(f"""
     select c.device_id, c.till_id, c.meal_id, cast(sum(1 - 2 * (c.revision % 2)) as bigint) as served,
