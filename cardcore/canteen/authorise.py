@@ -10,9 +10,10 @@ may eat, what was keyed and its price; then what only the server knows: account,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from cardcore.access.decide import card_reason
 from cardcore.access.items import AccountState, CardItem, LimitItem, MealItem, Product, TillItem
@@ -46,8 +47,7 @@ DEPARTMENT_LEG = "department"
 """The leg of a charge that a department pays."""
 
 
-@dataclass(frozen=True, slots=True)
-class MealTap:
+class MealTap(Struct, frozen=True):
     """A credential shown at a till, and what the till showed before it."""
 
     credential: CredentialKey
@@ -55,8 +55,7 @@ class MealTap:
     entry: Entry = NO_ENTRY
 
 
-@dataclass(frozen=True, slots=True)
-class PurseBalance:
+class PurseBalance(Struct, frozen=True):
     """What a purse holds and how low it may go; the count purse holds meals instead of fen."""
 
     kind: str
@@ -64,32 +63,29 @@ class PurseBalance:
     floor: Fen = Fen(0)
 
 
-@dataclass(frozen=True, slots=True)
-class AccountView:
+class AccountView(Struct, frozen=True):
     """The account as locked in the deciding transaction, and what else only the server knows of its holder."""
 
     state: AccountState
     purses: tuple[PurseBalance, ...]
-    meals_taken: Taken = field(default_factory=dict)
+    meals_taken: Taken = {}
     """Meals already taken, by (business day, meal)."""
-    fen_taken: Taken = field(default_factory=dict)
+    fen_taken: Taken = {}
     entered: bool = False
     """Whether the holder passed into the till's zone on this business day; only asked where the till has a rule."""
-    ordered: Taken = field(default_factory=dict)
+    ordered: Taken = {}
     """Meals ordered at this stall and not collected yet, by (business day, meal)."""
     pin: Pin = Pin.NONE
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(Struct, frozen=True):
     """A part of a charge taken from one purse, or from the department that pays."""
 
     purse: str
     amount: Fen
 
 
-@dataclass(frozen=True, slots=True)
-class Authorisation:
+class Authorisation(Struct, frozen=True):
     """Whether, why, how much, for which meal, and from which purses (online only)."""
 
     approved: bool

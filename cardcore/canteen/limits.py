@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+
+from msgspec import Struct
 
 from cardcore.access.items import LimitItem
 from cardcore.canteen.selling import DAY, MEAL, MONTH, TAP
@@ -26,12 +27,11 @@ class Pin(StrEnum):
     """Too many wrong ones: even the right one proves nothing until somebody resets it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Eaten:
+class Eaten(Struct, frozen=True):
     """What an account has taken already, on the days that its limits look at."""
 
-    counts: Taken = field(default_factory=dict)
-    fen: Taken = field(default_factory=dict)
+    counts: Taken = {}
+    fen: Taken = {}
 
 
 SPAN_REASONS = {

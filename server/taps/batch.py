@@ -36,7 +36,7 @@ from server.taps.arrivals import (
     Writes,
 )
 from server.taps.checks import Checked
-from server.taps.ledger_sheet import LedgerSheet, Meal, Parts, agrees, forced_legs, no_meal_left, total_balance
+from server.taps.ledger_sheet import LedgerSheet, Meal, agrees, forced_legs, no_meal_left, parts_of, total_balance
 from server.taps.rows import dish_line_row, event_row, finding_row, quarantine_row, record_row
 
 LIVE_AGE = timedelta(seconds=30)
@@ -139,9 +139,8 @@ class Batch:
         view = None if account is None else _view(account, snapshot, intent.place, at, arrival.pin)
         verdict = authorise(tap, snapshot, {}, view, at)
         if verdict.approved and arrival.live:
-            parts = Parts(verdict.discount, verdict.surcharge, verdict.rights, verdict.credit)
             meal = self._described(arrival, key, intent.place, verdict, at)
-            self._sheet.charge(meal, account, verdict.legs, parts)
+            self._sheet.charge(meal, account, verdict.legs, parts_of(verdict))
         if intent.lines:
             self._note_lines(key, intent, self._described(arrival, key, intent.place, verdict, at))
         return LiveDecision(
@@ -218,8 +217,7 @@ class Batch:
             self._sheet.reverse(meal, charge, self._posting_day(arrival.device.site, charge.business_day))
             legs, _ = forced_legs(account, wanted, verdict.credit)  # the purses have just got their money back
         if served and (wanted or verdict.rights):
-            parts = Parts(verdict.discount, verdict.surcharge, verdict.rights, verdict.credit)
-            self._sheet.charge(meal, account, legs, parts)
+            self._sheet.charge(meal, account, legs, parts_of(verdict))
             if flag:
                 self._find(arrival.device.site, f"offline_{flag}", tap_key, {"amount_fen": wanted})
 

@@ -14,9 +14,9 @@ from uuid import UUID
 from msgspec import Struct
 
 from cardcore.access.items import AccountState
-from cardcore.canteen.authorise import COUNT_PURSE, DEPARTMENT_LEG, SPEND_ORDER, Leg
+from cardcore.canteen.authorise import COUNT_PURSE, DEPARTMENT_LEG, SPEND_ORDER, Authorisation, Leg
 from cardcore.ids import IdSource, SiteId, TapKey
-from cardcore.journal import Outcome, OutcomeKind
+from cardcore.journal import Outcome, OutcomeKind, Verdict
 from cardcore.money import Fen
 from server.ledger.roles import LedgerRole, unit_of
 from server.taps.arrivals import AccountRow, ChargeRow, Extra, Facts, PurseRow, Writes
@@ -60,6 +60,13 @@ class Parts(NamedTuple):
 
 
 PLAIN = Parts()
+
+
+def parts_of(verdict: Authorisation | Verdict) -> Parts:
+    """Return the parts of a charge as they were decided."""
+    if not (verdict.discount or verdict.surcharge or verdict.rights or verdict.credit):
+        return PLAIN
+    return Parts(verdict.discount, verdict.surcharge, verdict.rights, verdict.credit)
 
 
 class LedgerSheet:
@@ -295,9 +302,8 @@ def total_balance(account: AccountRow, rights: int = 0) -> int:
 
 def _count_meal(account: AccountRow, charge: ChargeRow, count: int, fen: int) -> None:
     day, meal = charge.business_day, charge.meal
-    order = (charge.stall, day, meal)
-    if order in account.ordered:
-        account.ordered[order] -= count
+    if account.ordered and (charge.stall, day, meal) in account.ordered:
+        account.ordered[charge.stall, day, meal] -= count
     account.meals[day, meal] = account.meals.get((day, meal), 0) + count
     account.spent[day, meal] = account.spent.get((day, meal), 0) + fen
     old_count, old_fen = account.meal_changes.get((day, meal), (0, 0))

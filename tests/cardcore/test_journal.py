@@ -14,6 +14,7 @@ from cardcore.journal import (
     Body,
     DeviceEvent,
     Intent,
+    Line,
     Outcome,
     OutcomeKind,
     Purpose,
@@ -90,3 +91,26 @@ def test_a_body_of_a_newer_version_is_read_with_what_is_known_and_a_strange_one_
     assert read_body(newer) == read_body(record)
     assert read_body(msgspec.structs.replace(record, body=b'{"kind":"hologram"}')) is None
     assert read_body(msgspec.structs.replace(record, body=b"\xff")) is None
+
+
+class OlderIntent(msgspec.Struct, frozen=True, tag_field="kind", tag="intent"):
+    """An intent as boxes wrote it before there were amounts and lines."""
+
+    tap: str
+    purpose: str
+    place: str
+    reader: str
+    credential: str
+    stamp: Stamp
+    policy_version: int
+    possibly_stale: bool = False
+
+
+def test_p21_an_older_box_and_a_newer_server_read_one_another() -> None:
+    values = ("t", "till", "t1", "r1", "uid:00000001", Stamp(1, 2, "boot"), 3)
+    written = msgspec.json.encode(OlderIntent(*values))
+    newer = msgspec.json.decode(written, type=Intent)
+    assert (newer.amount, newer.lines, newer.possibly_stale) == (0, (), False)
+    keyed = msgspec.structs.replace(newer, amount=1250, lines=(Line("1", 2, 625),))
+    assert msgspec.json.decode(msgspec.json.encode(keyed), type=OlderIntent) == OlderIntent(*values)
+    assert msgspec.json.decode(msgspec.json.encode(keyed), type=Intent) == keyed
