@@ -14,6 +14,7 @@ import structlog
 
 from cardcore.clock import to_millis
 from cardcore.ids import TillId
+from cardcore.issuer import IssuerKey
 from cardcore.wire.messages import AuditCheckpoint, AuditWitness, Command, CommandDone, CommandKind, Health, TapDecision
 from reader_daemon.blocking import RunBlocking, run_in_threads
 from reader_daemon.clock_watch import ClockWatch
@@ -21,6 +22,7 @@ from reader_daemon.desk import Desk
 from reader_daemon.device_watch import DeviceWatch, Happened
 from reader_daemon.identity import Identity
 from reader_daemon.intake import Intake, Router
+from reader_daemon.key_sources import KeyRelay
 from reader_daemon.messages import ReaderAction, ReaderPort
 from reader_daemon.notify import Notifier
 from reader_daemon.policy import Policy
@@ -67,6 +69,8 @@ class Parts:
     connecting: Connect = connect
     """How the store's files are opened."""
     ballast_bytes: int = BALLAST_BYTES
+    key_relay: KeyRelay = field(default_factory=KeyRelay)
+    """The way of card dialogues' questions to the server; the daemon binds it before the ports are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ class Site:
     beside: dict[str, str]
     officers: dict[str, bytes] = field(default_factory=dict)
     """Public keys by name that may sign for a restore of the server's audit log."""
+    issuers: tuple[IssuerKey, ...] = ()
+    """Whose signatures on QR passes are believed."""
 
 
 class Daemon:
@@ -125,6 +131,7 @@ class Daemon:
         self.recorder.on_append = self.uplink.wake
         await self._record_start(report, stored.problem)
         intake = Intake(asyncio.get_running_loop())
+        parts.key_relay.bind(asyncio.get_running_loop(), self.uplink.ask_keys)
         ports = parts.make_ports(intake.sink)
         await self._make_desks(ports, intake)
         tasks = [asyncio.create_task(desk.run(), name=f"desk {name}") for name, desk in self._desks.items()]
@@ -187,7 +194,7 @@ class Daemon:
         self._desks = {
             reader: Desk(reader, self._site.wirings.get(reader, usual), around, served) for reader in self._ports
         }
-        intake.route = Router(self._desks, self._devices, self._site.beside).route
+        intake.route = Router(self._desks, self._devices, self._site.beside, self._site.issuers).route
 
     async def _until(self, stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
         """Wait for the stop; a task that ends by itself is a fault, and the service manager starts us again."""

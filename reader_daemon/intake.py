@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
+from cardcore.issuer import IssuerKey
 from reader_daemon.desk import Desk, DeskEvent
 from reader_daemon.device_watch import DeviceWatch
 from reader_daemon.messages import (
@@ -59,8 +60,15 @@ class Intake:
 class Router:
     """Sends each event to its reader's desk and to the device watch."""
 
-    def __init__(self, desks: dict[str, Desk], watch: DeviceWatch, beside: dict[str, str]) -> None:
-        """`beside` says at which reader a scanner's codes count as shown."""
+    def __init__(
+        self,
+        desks: dict[str, Desk],
+        watch: DeviceWatch,
+        beside: dict[str, str],
+        issuers: tuple[IssuerKey, ...] = (),
+    ) -> None:
+        """`beside` says at which reader a scanner's codes count as shown, `issuers` whose passes are believed."""
+        self._issuers = issuers
         self._desks = desks
         self._watch = watch
         self._beside = beside
@@ -76,7 +84,7 @@ class Router:
                 self._watch.accept(event)
             case CodeScanned():
                 beside = self._beside.get(event.reader, event.reader)
-                self._at_desk(beside, read_of_code(event, beside))
+                self._at_desk(beside, read_of_code(event, beside, self._issuers))
             case SecurityAlarm() | PortLost() | PortReopened():
                 self._watch.accept(event)
 

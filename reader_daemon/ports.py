@@ -6,13 +6,16 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from cardcore.card_keys.roles import KeyRole
 from cardcore.clock import Clock
 from cardcore.ids import IdSource
+from reader_daemon.key_sources import KeySourceOf
 from reader_daemon.messages import EventSink, ReaderPort
+from reader_daemon.protocols.card.desfire import DesfireReader
 from reader_daemon.protocols.card.dialogue import CardPolicy
 from reader_daemon.protocols.osdp.keys import WeakKeyError
 from reader_daemon.protocols.osdp.settings import ReaderSettings
-from reader_daemon.settings import OsdpBusPort, OsdpReader, PcscReaderPort, Settings, SettingsError
+from reader_daemon.settings import CardSettings, OsdpBusPort, OsdpReader, PcscReaderPort, Settings, SettingsError
 from reader_daemon.transports.line_scanner import LineScanner, LineScannerSettings
 from reader_daemon.transports.osdp_bus import BusSettings, OsdpBus
 from reader_daemon.transports.pcsc import PcscPort
@@ -23,11 +26,16 @@ MakePorts = Callable[[EventSink], tuple[ReaderPort, ...]]
 """Makes all ports of a daemon; a simulator gives its own."""
 
 
-def build_ports(settings: Settings, clock: Clock, ids: IdSource, sink: EventSink) -> tuple[ReaderPort, ...]:
-    """Make every port of the settings; raises SettingsError naming the reader whose key cannot be used."""
+def build_ports(
+    settings: Settings, clock: Clock, ids: IdSource, sink: EventSink, keys: KeySourceOf
+) -> tuple[ReaderPort, ...]:
+    """Make every port of the settings; raises SettingsError naming the reader whose key cannot be used.
+
+    `keys` gives each PC/SC reader the key source its cards are proved with.
+    """
     ports: list[ReaderPort] = [OsdpBus(_bus(bus), sink, clock, ids) for bus in settings.buses]
     if settings.pcsc_readers:
-        readers = [_pcsc(reader) for reader in settings.pcsc_readers]
+        readers = [_pcsc(reader, settings.cards, keys) for reader in settings.pcsc_readers]
         ports.append(PcscPort("pcsc", readers, clock=clock, ids=ids, sink=sink))
     for scanner in settings.scanners:
         line = LineScannerSettings(scanner.name, scanner.path, scanner.baud)
@@ -70,6 +78,10 @@ def read_key(path: Path) -> bytes:
         raise SettingsError(msg) from error
 
 
-def _pcsc(reader: PcscReaderPort) -> PcscReaderSettings:
-    policy = CardPolicy(allow_low_assurance=reader.allow_uid)
-    return PcscReaderSettings(reader.name, reader.match, policy, SignalKind(reader.signals))
+def _pcsc(reader: PcscReaderPort, cards: CardSettings, keys: KeySourceOf) -> PcscReaderSettings:
+    desfire = None
+    if reader.application != "none":
+        role = KeyRole.GATE_READ if reader.application == "gate" else KeyRole.CANTEEN_READ
+        desfire = DesfireReader(role, cards.issuers, cards.layout, cards.accept_ev1)
+    policy = CardPolicy(desfire=desfire, allow_low_assurance=reader.allow_uid)
+    return PcscReaderSettings(reader.name, reader.match, policy, SignalKind(reader.signals), keys(reader.name))

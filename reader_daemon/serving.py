@@ -7,6 +7,7 @@ import asyncio
 from reader_daemon.blocking import StoreThread
 from reader_daemon.daemon import Daemon, Parts, Site
 from reader_daemon.identity import Identity
+from reader_daemon.key_sources import KeyRelay, key_sources
 from reader_daemon.notify import Notifier
 from reader_daemon.ports import build_ports
 from reader_daemon.settings import Settings
@@ -20,14 +21,17 @@ async def serve(
     """Serve until `stop`; `system` is the host's own by default."""
     system = system or real_system()
     run_journal, run_policy = StoreThread(), StoreThread()
+    relay = KeyRelay()
+    keys = key_sources(relay, settings.cards.edge_key_file, settings.cards.layout, identity, system)
     parts = Parts(
         system=system,
         connector=WebSocketConnector(settings.server_url, settings.ca_file),
-        make_ports=lambda sink: build_ports(settings, system.clock, system.ids, sink),
+        make_ports=lambda sink: build_ports(settings, system.clock, system.ids, sink, keys),
         run_journal=run_journal,
         run_policy=run_policy,
         notifier=Notifier(),
         software=software,
+        key_relay=relay,
     )
     site = Site(
         settings.data_dir,
@@ -35,6 +39,7 @@ async def serve(
         settings.wirings,
         {scanner.name: scanner.beside for scanner in settings.scanners},
         settings.officers,
+        settings.cards.issuers,
     )
     try:
         await Daemon(site, identity, parts).run(stop)

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from cardcore.card_keys.roles import DEFAULT_LAYOUT, CardLayout
+from cardcore.issuer import MAX_ISSUERS, IssuerKey
 from reader_daemon.surroundings import GATE_DEADLINE_MS, TILL_DEADLINE_MS, Deadlines, Wiring
 from reader_daemon.toml_lines import line_of
 
@@ -66,6 +68,8 @@ class PcscReaderPort:
     match: str
     allow_uid: bool
     signals: str
+    application: str
+    """Which application of DESFire and CPU cards it reads: gate, canteen or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,19 @@ class ScannerPort:
     path: str
     baud: int
     beside: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardSettings:
+    """What the site's cards look like and whose signatures are believed. `edge_key_file` None = keys by relay."""
+
+    layout: CardLayout = DEFAULT_LAYOUT
+    issuers: tuple[IssuerKey, ...] = ()
+    accept_ev1: bool = True
+    edge_key_file: Path | None = None
+
+
+NO_CARD_SETTINGS = CardSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +108,7 @@ class Settings:
     scanners: tuple[ScannerPort, ...]
     officers: dict[str, bytes]
     """Public keys by name: two of these may sign that the server's audit log became shorter by a restore."""
+    cards: CardSettings = NO_CARD_SETTINGS
 
     @property
     def wirings(self) -> dict[str, Wiring]:
@@ -192,7 +210,9 @@ class _Reading:
 
 
 def _settings(document: dict[str, Any], reading: _Reading) -> Settings:
-    reading.table(document, (), ("server", "data", "deadlines", "osdp_bus", "pcsc_reader", "scanner", "officer"))
+    reading.table(
+        document, (), ("server", "data", "deadlines", "osdp_bus", "pcsc_reader", "scanner", "officer", "cards")
+    )
     server = reading.table(document.get("server", {}), ("server",), ("url", "ca_file"))
     data = reading.table(document.get("data", {}), ("data",), ("dir",))
     deadlines = reading.table(document.get("deadlines", {}), ("deadlines",), ("gate_ms", "till_ms"))
@@ -211,6 +231,7 @@ def _settings(document: dict[str, Any], reading: _Reading) -> Settings:
         ),
         scanners=tuple(_scanner(each, ("scanner", i), reading) for i, each in _numbered(document, "scanner", reading)),
         officers=dict(_officer(each, ("officer", i), reading) for i, each in _numbered(document, "officer", reading)),
+        cards=_cards(document.get("cards", {}), reading),
     )
     _check_names(settings, reading)
     return settings
@@ -260,13 +281,37 @@ def _osdp_reader(table: dict[str, Any], where: tuple[str | int, ...], reading: _
 
 
 def _pcsc(table: dict[str, Any], where: tuple[str | int, ...], reading: _Reading) -> PcscReaderPort:
-    reading.table(table, where, ("name", "match", "allow_uid", "signals"))
+    reading.table(table, where, ("name", "match", "allow_uid", "signals", "application"))
     return PcscReaderPort(
         reading.name(table, where, "name"),
         reading.text(table, where, "match"),
         reading.one_of(table, where, "allow_uid", (True, False), default=False),
         reading.one_of(table, where, "signals", ("none", "acs"), "none"),
+        reading.one_of(table, where, "application", ("none", "gate", "canteen"), "none"),
     )
+
+
+def _cards(table: dict[str, Any], reading: _Reading) -> CardSettings:
+    where = ("cards",)
+    reading.table(table, where, ("system_id", "gate_aid", "canteen_aid", "issuers", "accept_ev1", "edge_key_file"))
+    usual = DEFAULT_LAYOUT
+    try:
+        layout = CardLayout(
+            bytes.fromhex(reading.text(table, where, "system_id", usual.system_id.hex())),
+            bytes.fromhex(reading.text(table, where, "gate_aid", usual.gate_aid.hex())),
+            bytes.fromhex(reading.text(table, where, "canteen_aid", usual.canteen_aid.hex())),
+        )
+    except ValueError as error:
+        raise reading.wrong(where, f"{error}: system_id is 24 hex digits, an AID 6") from error
+    texts = table.get("issuers", [])
+    if not isinstance(texts, list) or len(texts) > MAX_ISSUERS:
+        raise reading.wrong((*where, "issuers"), f"must be a list of at most {MAX_ISSUERS} issuer keys")
+    try:
+        issuers = tuple(IssuerKey.parse(str(text)) for text in texts)
+    except ValueError as error:
+        raise reading.wrong((*where, "issuers"), str(error)) from error
+    edge = Path(reading.text(table, where, "edge_key_file")) if "edge_key_file" in table else None
+    return CardSettings(layout, issuers, reading.one_of(table, where, "accept_ev1", (True, False), default=True), edge)
 
 
 def _scanner(table: dict[str, Any], where: tuple[str | int, ...], reading: _Reading) -> ScannerPort:
@@ -301,6 +346,9 @@ def _check_names(settings: Settings, reading: _Reading) -> None:
         if name in seen:
             raise reading.wrong(where, f"{name!r} is the name of another reader already")
         seen.add(name)
+    for i, pcsc in enumerate(settings.pcsc_readers):
+        if pcsc.application != "none" and not settings.cards.issuers:
+            raise reading.wrong(("pcsc_reader", i, "application"), "needs issuers in [cards]: whose cards are believed")
     for i, scanner in enumerate(settings.scanners):
         if scanner.beside not in shown_at | {scanner.name}:
             allowed = ", ".join(sorted(shown_at | {scanner.name}))

@@ -12,11 +12,13 @@ from typing import Protocol
 
 import structlog
 
+from cardcore.card_keys.asks import KeySource
 from cardcore.clock import Clock
 from cardcore.ids import IdSource
 from cardcore.reasons import Reason
 from reader_daemon.messages import CardFailed, CardRead, CommandResult, EventSink, ReaderStatus
 from reader_daemon.protocols.card.dialogue import (
+    NO_KEYS,
     UNNAMED_POLICY,
     CardPolicy,
     Transmit,
@@ -58,6 +60,8 @@ class PcscReaderSettings:
     pcsc_name: str
     policy: CardPolicy = UNNAMED_POLICY
     signals: SignalKind = SignalKind.NONE
+    keys: KeySource = NO_KEYS
+    """Who proves cards with secret keys; asked in this reader's thread only."""
 
 
 class ServiceHealth(Protocol):
@@ -187,7 +191,6 @@ class PcscReader:
 
     def _read(self, context: PcscContext, name: str) -> None:
         """Run the dialogue with a card just inserted, and report it exactly once, even when an exchange hangs."""
-        began_ms = self._around.clock.monotonic_ms()
         unreported = Lock()
         limit_ms = self._settings.policy.budget_ms + STUCK_AFTER_MS
         alarm = Timer(limit_ms / 1000, self._give_up, (unreported, limit_ms))
@@ -199,7 +202,7 @@ class PcscReader:
             alarm.cancel()
             in_time = unreported.acquire(blocking=False)
         if in_time:
-            self._report(outcome, began_ms)
+            self._report(outcome)
         else:
             self._show(online=True)
 
@@ -224,7 +227,8 @@ class PcscReader:
         policy = self._settings.policy
         try:
             dialogue = card_dialogue(policy, self._around.ids.random_bytes)
-            return run_dialogue(dialogue, _transmit(channel), self._around.clock, policy.budget_ms)
+            clock, keys = self._around.clock, self._settings.keys
+            return run_dialogue(dialogue, _transmit(channel), clock, policy.budget_ms, keys)
         finally:
             channel.close()
 
@@ -260,12 +264,17 @@ class PcscReader:
 
     # --- reports -----------------------------------------------------------------------------------------------
 
-    def _report(self, outcome: CardOutcome, began_ms: int) -> None:
+    def _report(self, outcome: CardOutcome) -> None:
         match outcome:
-            case Assertion(credential=credential):
-                now_ms = self._around.clock.monotonic_ms()
-                at = self._around.clock.now()
-                read = CardRead(self._settings.name, credential, at, now_ms, authentication_ms=now_ms - began_ms)
+            case Assertion(credential=credential, timings=timings):
+                clock = self._around.clock
+                read = CardRead(
+                    self._settings.name,
+                    credential,
+                    clock.now(),
+                    clock.monotonic_ms(),
+                    authentication_ms=timings.card_ms,
+                )
                 self._around.sink(read)
             case CardFailure(reason=reason, detail=detail):
                 self._fail(reason, detail)

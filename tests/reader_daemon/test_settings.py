@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reader_daemon.key_sources import KeyRelay
 from reader_daemon.ports import build_ports, read_key
 from reader_daemon.settings import Settings, SettingsError, load_settings, parse_settings
 from reader_daemon.surroundings import Deadlines, Wiring
@@ -135,10 +136,10 @@ def test_ports_are_made_of_settings_and_a_weak_key_stops_the_start(tmp_path: Pat
     text = text[: text.index("[[pcsc_reader]]")] + text[text.index("[[scanner]]") :]
     settings = parse_settings(text, "reader.toml", {})
     clock, ids = HandClock(), CountingIds()
-    ports = build_ports(settings, clock, ids, lambda _event: None)
+    ports = build_ports(settings, clock, ids, lambda _event: None, KeyRelay().source)
     assert [port.readers for port in ports] == [("g01", "g02"), ("t01",), ("r01-qr",)]
     for port in ports:
         port.stop()
     key.write_text("00" * 16)
     with pytest.raises(SettingsError, match="g01"):
-        build_ports(settings, clock, ids, lambda _event: None)
+        build_ports(settings, clock, ids, lambda _event: None, KeyRelay().source)
