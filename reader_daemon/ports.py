@@ -13,6 +13,7 @@ from reader_daemon.key_sources import KeySourceOf
 from reader_daemon.messages import EventSink, ReaderPort
 from reader_daemon.protocols.card.desfire import DesfireReader
 from reader_daemon.protocols.card.dialogue import CardPolicy
+from reader_daemon.protocols.card.pkoc import PkocReader
 from reader_daemon.protocols.osdp.keys import WeakKeyError
 from reader_daemon.protocols.osdp.settings import ReaderSettings
 from reader_daemon.settings import CardSettings, OsdpBusPort, OsdpReader, PcscReaderPort, Settings, SettingsError
@@ -35,7 +36,7 @@ def build_ports(
     """
     ports: list[ReaderPort] = [OsdpBus(_bus(bus), sink, clock, ids) for bus in settings.buses]
     if settings.pcsc_readers:
-        readers = [_pcsc(reader, settings.cards, keys) for reader in settings.pcsc_readers]
+        readers = [_pcsc(reader, settings.cards, keys, clock) for reader in settings.pcsc_readers]
         ports.append(PcscPort("pcsc", readers, clock=clock, ids=ids, sink=sink))
     for scanner in settings.scanners:
         line = LineScannerSettings(scanner.name, scanner.path, scanner.baud)
@@ -78,10 +79,11 @@ def read_key(path: Path) -> bytes:
         raise SettingsError(msg) from error
 
 
-def _pcsc(reader: PcscReaderPort, cards: CardSettings, keys: KeySourceOf) -> PcscReaderSettings:
+def _pcsc(reader: PcscReaderPort, cards: CardSettings, keys: KeySourceOf, clock: Clock) -> PcscReaderSettings:
     desfire = None
     if reader.application != "none":
         role = KeyRole.GATE_READ if reader.application == "gate" else KeyRole.CANTEEN_READ
         desfire = DesfireReader(role, cards.issuers, cards.layout, cards.accept_ev1)
-    policy = CardPolicy(desfire=desfire, allow_low_assurance=reader.allow_uid)
+    pkoc = PkocReader(anchors=cards.pkoc_anchors, today=lambda: clock.now().date())
+    policy = CardPolicy(pkoc, desfire, reader.allow_uid)
     return PcscReaderSettings(reader.name, reader.match, policy, SignalKind(reader.signals), keys(reader.name))

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from cardcore.card_keys.roles import DEFAULT_LAYOUT, CardLayout
 from cardcore.issuer import MAX_ISSUERS, IssuerKey
+from reader_daemon.protocols.card.pkoc_certificate import REFERENCE_BYTES, Anchors
 from reader_daemon.surroundings import GATE_DEADLINE_MS, TILL_DEADLINE_MS, Deadlines, Wiring
 from reader_daemon.toml_lines import line_of
 
@@ -33,6 +34,7 @@ ENVIRONMENT = {
 _OFFICER_KEY = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_CARD_KEYS = ("system_id", "gate_aid", "canteen_aid", "issuers", "accept_ev1", "edge_key_file", "pkoc_anchors")
 _WIRING = ("unlock_output", "pass_input", "ready_input", "fire_input")
 
 
@@ -90,6 +92,8 @@ class CardSettings:
     issuers: tuple[IssuerKey, ...] = ()
     accept_ev1: bool = True
     edge_key_file: Path | None = None
+    pkoc_anchors: Anchors = ()
+    """Issuers of PKOC certificates by reference; with any, PKOC cards without a certificate are refused."""
 
 
 NO_CARD_SETTINGS = CardSettings()
@@ -293,7 +297,9 @@ def _pcsc(table: dict[str, Any], where: tuple[str | int, ...], reading: _Reading
 
 def _cards(table: dict[str, Any], reading: _Reading) -> CardSettings:
     where = ("cards",)
-    reading.table(table, where, ("system_id", "gate_aid", "canteen_aid", "issuers", "accept_ev1", "edge_key_file"))
+    reading.table(
+        table, where, ("system_id", "gate_aid", "canteen_aid", "issuers", "accept_ev1", "edge_key_file", "pkoc_anchors")
+    )
     usual = DEFAULT_LAYOUT
     try:
         layout = CardLayout(
@@ -311,7 +317,25 @@ def _cards(table: dict[str, Any], reading: _Reading) -> CardSettings:
     except ValueError as error:
         raise reading.wrong((*where, "issuers"), str(error)) from error
     edge = Path(reading.text(table, where, "edge_key_file")) if "edge_key_file" in table else None
-    return CardSettings(layout, issuers, reading.one_of(table, where, "accept_ev1", (True, False), default=True), edge)
+    accept_ev1 = reading.one_of(table, where, "accept_ev1", (True, False), default=True)
+    return CardSettings(layout, issuers, accept_ev1, edge, _anchors(table.get("pkoc_anchors", []), reading))
+
+
+def _anchors(texts: object, reading: _Reading) -> Anchors:
+    form = f"must be a list of at most {MAX_ISSUERS} texts: issuer reference in 32 hex digits, :, P-256 point in 130"
+    wrong = reading.wrong(("cards", "pkoc_anchors"), form)
+    if not isinstance(texts, list) or len(texts) > MAX_ISSUERS:
+        raise wrong
+    anchors: list[tuple[bytes, bytes]] = []
+    for text in texts:
+        reference, _, point = str(text).partition(":")
+        try:
+            anchors.append((bytes.fromhex(reference), IssuerKey.parse(f"00000000:p256:{point}").public))
+        except ValueError as error:
+            raise wrong from error
+    if any(len(reference) != REFERENCE_BYTES for reference, _ in anchors):
+        raise wrong
+    return tuple(anchors)
 
 
 def _scanner(table: dict[str, Any], where: tuple[str | int, ...], reading: _Reading) -> ScannerPort:

@@ -22,6 +22,7 @@ gate_aid = "F51CDB"
 issuers = ["{ED25519_ISSUER.text()}", "{P256_ISSUER.text()}"]
 edge_key_file = "edge.keys"
 accept_ev1 = false
+pkoc_anchors = ["{"41" * 16}:{P256_ISSUER.public.hex()}"]
 
 [[pcsc_reader]]
 name = "t01"
@@ -39,6 +40,7 @@ def test_a_good_file() -> None:
     assert settings.cards.layout == CardLayout(bytes(range(12)), bytes.fromhex("F51CDB"), DEFAULT_LAYOUT.canteen_aid)
     assert settings.cards.issuers == (ED25519_ISSUER, P256_ISSUER)
     assert (settings.cards.edge_key_file, settings.cards.accept_ev1) == (Path("edge.keys"), False)
+    assert settings.cards.pkoc_anchors == ((b"A" * 16, P256_ISSUER.public),)
     assert settings.pcsc_readers[0].application == "canteen"
 
 
@@ -60,6 +62,8 @@ def test_without_the_table_nothing_is_believed_and_keys_are_relayed() -> None:
         ("accept_ev1 = false", "accept_ev1 = 1.5", "True, False"),
         ('"canteen"', '"both"', "none, gate, canteen"),
         ("edge_key_file", "edge_key", "system_id, gate_aid"),
+        (f"{'41' * 16}:", "4142:", "32 hex digits"),
+        (P256_ISSUER.public.hex() + '"]\n\n', "05" * 65 + '"]\n\n', "130"),
         ("issuers = [", "issuers = 5 #", "list of at most 16"),
     ],
 )

@@ -1,4 +1,4 @@
-"""PKOC over NFC, secure element V1: the card proves that it holds a P-256 key, and its public key is the credential.
+"""PKOC over NFC, secure elements V1 and V2: the card proves that it holds a P-256 key, which is the credential.
 
 Source: PSIA Public Key Open Credential 2.0.1, NFC card specification 1.1. No secret is held here. What the scheme does
 not give: the reader is not proven to the card, and the signature binds neither reader nor site, so a live relay works;
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -26,11 +27,14 @@ from reader_daemon.protocols.card.outcome import (
     NotThisScheme,
     SchemeOutcome,
 )
+from reader_daemon.protocols.card.pkoc_certificate import Anchors, verified_certificate
 from reader_daemon.protocols.card.tlv import encode_tlv, parse_tlv
 
 SCHEME = "pkoc"
 PKOC_AID = bytes.fromhex("A000000898000001")
 VERSION_1 = bytes.fromhex("0100")
+VERSION_2 = bytes.fromhex("0200")
+CHALLENGE_BYTES = 32
 TRANSACTION_ID_BYTES = 32
 IDENTIFIER_BYTES = 16
 """Site identifier and reader identifier, each."""
@@ -45,12 +49,21 @@ TAG_PUBLIC_KEY = 0x5A
 TAG_SIGNATURE = 0x9E
 
 
+def _no_today() -> date:
+    msg = "a reader with anchors needs to know the day"
+    raise LookupError(msg)
+
+
 @dataclass(frozen=True, slots=True)
 class PkocReader:
     """How a reader names itself to the card: two identifiers of 16 bytes, which prove nothing."""
 
     site_id: bytes = bytes(IDENTIFIER_BYTES)
     reader_id: bytes = bytes(IDENTIFIER_BYTES)
+    anchors: Anchors = ()
+    """Issuers whose certificates are believed. With any, only cards with such a certificate (V2) are read."""
+    today: Callable[[], date] = _no_today
+    """The site's day, for the certificate's dates; needed with anchors."""
 
     def __post_init__(self) -> None:
         """Refuse identifiers of another length (ValueError)."""
@@ -74,9 +87,11 @@ def pkoc_dialogue(reader: PkocReader, random_bytes: Callable[[int], bytes]) -> D
         return selected
     if not selected.accepted:
         return NotThisScheme(f"SELECT PKOC answered {selected.status:04X}")
-    refusal = _refuse_versions(selected)
-    if refusal is not None:
-        return refusal
+    version = _version(selected, validated=bool(reader.anchors))
+    if isinstance(version, CardFailure):
+        return version
+    if version == VERSION_2:
+        return (yield from _prove_certificate(reader, random_bytes))
     transaction_id = random_bytes(TRANSACTION_ID_BYTES)
     request = (
         encode_tlv(TAG_VERSION, VERSION_1)
@@ -91,8 +106,8 @@ def pkoc_dialogue(reader: PkocReader, random_bytes: Callable[[int], bytes]) -> D
     return verify_answer(answer.data, transaction_id)
 
 
-def _refuse_versions(selected: Answer) -> CardFailure | None:
-    """Return why the SELECT answer cannot be used, or None when the card offers V1."""
+def _version(selected: Answer, *, validated: bool) -> bytes | CardFailure:
+    """Return the version to speak: V2 where certificates are wanted, else V1; or why there is none."""
     fields = parse_tlv(selected.data)
     if isinstance(fields, CardFailure):
         return fields
@@ -100,9 +115,35 @@ def _refuse_versions(selected: Answer) -> CardFailure | None:
     if not offered or len(offered) % 2:
         return CardFailure(Reason.CARD_UNREADABLE, "PKOC SELECT answer names no version")
     versions = [offered[at : at + 2] for at in range(0, len(offered), 2)]
-    if VERSION_1 not in versions:
-        return CardFailure(Reason.CARD_UNKNOWN_TYPE, f"PKOC versions offered: {offered.hex()}; understood: 0100")
-    return None
+    wanted = VERSION_2 if validated else VERSION_1
+    if wanted not in versions:
+        detail = f"PKOC versions offered: {offered.hex()}; wanted here: {wanted.hex()}"
+        return CardFailure(Reason.CARD_UNKNOWN_TYPE, detail)
+    return wanted
+
+
+def _prove_certificate(reader: PkocReader, random_bytes: Callable[[int], bytes]) -> Dialogue[SchemeOutcome]:
+    """Read the certificate, verify issuer and dates, and let the card prove the certified key over a challenge."""
+    answer = yield from exchange(command_apdu(bytes.fromhex("00CA7F21")))
+    if isinstance(answer, CardFailure):
+        return answer
+    if not answer.accepted:
+        return CardFailure(Reason.CARD_UNREADABLE, f"PKOC certificate: status {answer.status:04X}")
+    certificate = verified_certificate(answer.data, reader.anchors)
+    if isinstance(certificate, CardFailure):
+        return certificate
+    today = reader.today()
+    if not certificate.begins <= today <= certificate.ends:
+        reason = Reason.CARD_EXPIRED if today > certificate.ends else Reason.CARD_NOT_YET_VALID
+        return CardFailure(reason, f"certificate of {certificate.begins} to {certificate.ends}")
+    challenge = random_bytes(CHALLENGE_BYTES)
+    answer = yield from exchange(command_apdu(bytes.fromhex("00880000"), challenge))
+    if isinstance(answer, CardFailure):
+        return answer
+    fields = parse_tlv(answer.data)
+    if not answer.accepted or isinstance(fields, CardFailure) or set(fields) != {TAG_SIGNATURE}:
+        return CardFailure(Reason.CARD_UNREADABLE, f"PKOC INTERNAL AUTHENTICATE: status {answer.status:04X}")
+    return _proven(certificate.point, fields[TAG_SIGNATURE], challenge, "issuer certificate, signature over challenge")
 
 
 def verify_answer(data: bytes, transaction_id: bytes) -> Assertion | CardFailure:
@@ -115,6 +156,11 @@ def verify_answer(data: bytes, transaction_id: bytes) -> Assertion | CardFailure
     if isinstance(fields, CardFailure):
         return fields
     point, signature = fields.get(TAG_PUBLIC_KEY, b""), fields.get(TAG_SIGNATURE, b"")
+    return _proven(point, signature, transaction_id, "P-256 signature over a fresh transaction id")
+
+
+def _proven(point: bytes, signature: bytes, message: bytes, evidence: str) -> Assertion | CardFailure:
+    """Verify a proof of form and substance; the credential is the key's X coordinate, 32 bytes as hex."""
     if len(point) != POINT_BYTES or len(signature) != SIGNATURE_BYTES:
         return CardFailure(
             Reason.CARD_UNREADABLE, f"PKOC answer: key of {len(point)} bytes, signature of {len(signature)} bytes"
@@ -127,8 +173,8 @@ def verify_answer(data: bytes, transaction_id: bytes) -> Assertion | CardFailure
     except ValueError:
         return CardFailure(Reason.CARD_NOT_GENUINE, "PKOC key is no point of P-256")
     try:
-        key.verify(encode_dss_signature(r, s), transaction_id, ec.ECDSA(hashes.SHA256()))
+        key.verify(encode_dss_signature(r, s), message, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
         return CardFailure(Reason.CARD_NOT_GENUINE, "PKOC signature does not verify")
     credential = credential_key(f"{SCHEME}:{point[1 : 1 + _HALF].hex()}")
-    return Assertion(SCHEME, credential, Assurance.HIGH, "P-256 signature over a fresh transaction id")
+    return Assertion(SCHEME, credential, Assurance.HIGH, evidence)
