@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
+from cardcore.card_keys.roles import DEFAULT_LAYOUT
 from reader_daemon.settings import Settings, SettingsError, load_settings
 
 CONFIG_VARIABLE = "ONECARD_READER_CONFIG"
@@ -30,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     set_up_logs(options.log)
     if options.command == "readers":
         return _readers()
+    if options.command == "card":
+        return _card_doctor(options.reader, Path(options.config))
     try:
         settings = load_settings(Path(options.config), os.environ)
         match options.command:
@@ -60,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     enrolling.add_argument("code", help="the one-time code an administrator made")
     commands.add_parser("readers", help="list PC/SC readers and serial ports")
     commands.add_parser("witness", help="print the newest checkpoint of the server's audit log that this box accepted")
+    card = commands.add_parser("card", help="look at the card on a reader").add_subparsers(dest="what", required=True)
+    looking = card.add_parser("doctor", help="say what the card is and what it would accept; never writes")
+    looking.add_argument("--reader", default="", help="a part of the reader's name (default: every reader)")
     commands.add_parser("doctor", help="look at settings, keys, journal, server and ports")
     return parser
 
@@ -140,3 +146,29 @@ def _doctor(settings: Settings) -> int:
         bad += not finding.good
         print(f"{'ok' if finding.good else 'BAD':<4}{finding.check}: {finding.detail}")
     return TROUBLE if bad else 0
+
+
+def _card_doctor(wanted: str, config: Path) -> int:
+    from reader_daemon.card_doctor import examine_cards
+    from reader_daemon.protocols.card.outcome import CardFailure
+    from reader_daemon.system import real_system
+    from reader_daemon.transports.pcsc_scard import pcsc_establish
+    from reader_daemon.transports.pcsc_service import PcscFault, PcscMissing
+
+    try:
+        layout = load_settings(config, os.environ).cards.layout if config.exists() else DEFAULT_LAYOUT
+        seen = 0
+        for name, found in examine_cards(pcsc_establish(), wanted, layout, real_system().clock):
+            seen += 1
+            print(name)
+            if isinstance(found, CardFailure):
+                print(f"    {found.reason}: {found.detail}")
+                continue
+            for line in found:
+                print(f"    {line.subject}: {line.detail}")
+    except (SettingsError, PcscMissing, PcscFault) as error:
+        print(f"onecard-reader: {error}", file=sys.stderr)
+        return TROUBLE
+    if not seen:
+        print("no card on a reader; lay one down and call again", file=sys.stderr)
+    return 0 if seen else TROUBLE

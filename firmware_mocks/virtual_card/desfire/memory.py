@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from dataclasses import dataclass, field
+from typing import Any
 
 FACTORY_SETTINGS = 0x0F
 KEY_SET_LIMIT = 16
@@ -110,3 +112,43 @@ class Application:
     def copy_of_files(self) -> dict[int, File]:
         """Return copies to write into until the commit."""
         return {number: copy.deepcopy(each) for number, each in self.files.items()}
+
+
+def to_document(applications: dict[bytes, Application]) -> dict[str, object]:
+    """Return the whole memory as JSON: virtual cards keep their keys in clear, they protect nothing."""
+    return {aid.hex(): _plain(dataclasses.asdict(application)) for aid, application in applications.items()}
+
+
+def from_document(document: dict[str, Any]) -> dict[bytes, Application]:
+    """Read what `to_document` wrote; raises KeyError, TypeError or ValueError for anything else."""
+    return {bytes.fromhex(aid): _application(each) for aid, each in document.items()}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, bytes | bytearray):
+        return bytes(value).hex()
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    return value
+
+
+def _application(each: dict[str, Any]) -> Application:
+    sets = [[_key(key) for key in keys] for keys in each["key_sets"]]
+    files = {int(number): _file(file) for number, file in each["files"].items()}
+    return Application(**(each | {"key_sets": sets, "files": files}))
+
+
+def _key(each: dict[str, Any]) -> Key:
+    return Key(bytes.fromhex(each["value"]), each["version"])
+
+
+def _file(each: dict[str, Any]) -> File:
+    parts = {
+        "data": bytearray.fromhex(each["data"]),
+        "records": [bytes.fromhex(record) for record in each["records"]],
+        "key": _key(each["key"]),
+        "last_mac": bytes.fromhex(each["last_mac"]),
+    }
+    return File(**(each | parts))

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from cardcore.card_keys.asks import KeySource
+from cardcore.card_keys.roles import DEFAULT_LAYOUT
 from cardcore.ids import CredentialKey
 from cardcore.reasons import Reason
 from firmware_mocks.virtual_card.card import VirtualCard
+from firmware_mocks.virtual_card.desfire.card import ATR_DESFIRE, DesfireCard
 from firmware_mocks.virtual_card.misbehaving import RubbishCard, SilentCard, TornCard
 from firmware_mocks.virtual_card.pkoc_card import Forgery, PkocCard
 from firmware_mocks.virtual_card.uid_card import UidCard
@@ -22,15 +25,52 @@ from reader_daemon.messages import (
     PortReopened,
     ReaderStatus,
 )
-from reader_daemon.protocols.card.dialogue import CardPolicy
+from reader_daemon.protocols.card.dialogue import NO_KEYS, CardPolicy
 from reader_daemon.transports.pcsc import PcscPort
 from reader_daemon.transports.pcsc_reader import PcscReaderSettings
 from reader_daemon.transports.pcsc_service import EstablishContext
+from tests.reader_daemon.protocols.card.site_cards import UID, CountingKeys, issue, issued, reader
+from tests.reader_daemon.protocols.card.test_cpu_card import cpu_card
 from tests.reader_daemon.transports.port_events import DEADLINE_SECONDS, EventLog, SeededIds, StandingClock
 
+GATE_AID = DEFAULT_LAYOUT.gate_aid[::-1]
 READER = "till-1"
 OTHER = "till-2"
 HOURS_MS = 10**8
+
+
+class Recording:
+    """Says what was heard, whatever it is asked."""
+
+    def __init__(self, answers: list[bytes]) -> None:
+        self._answers = answers
+        self._left: list[bytes] = []
+        self.atr = ATR_DESFIRE
+
+    def power_on(self) -> None:
+        self._left = list(self._answers)
+
+    def answer(self, _command: bytes) -> bytes:
+        return self._left.pop(0) if self._left else b"\x91\x1c"
+
+
+class Listening:
+    """A genuine card with somebody listening."""
+
+    def __init__(self, card: DesfireCard) -> None:
+        self._card = card
+        self._heard: list[bytes] = []
+        self.atr = card.atr
+
+    def power_on(self) -> None:
+        self._card.power_on()
+
+    def answer(self, command: bytes) -> bytes:
+        self._heard.append(self._card.answer(command))
+        return self._heard[-1]
+
+    def recording(self) -> Recording:
+        return Recording(self._heard)
 
 
 class PcscBench(Protocol):
@@ -49,11 +89,13 @@ class PcscBench(Protocol):
 
 
 @contextmanager
-def running_port(bench: PcscBench, policy: CardPolicy | None = None) -> Iterator[tuple[PcscPort, EventLog]]:
+def running_port(
+    bench: PcscBench, policy: CardPolicy | None = None, keys: KeySource = NO_KEYS
+) -> Iterator[tuple[PcscPort, EventLog]]:
     """Yield a started port whose two readers are online."""
     log = EventLog()
     readers = [
-        PcscReaderSettings(name, pcsc_name, policy or CardPolicy())
+        PcscReaderSettings(name, pcsc_name, policy or CardPolicy(), keys=keys)
         for name, pcsc_name in zip((READER, OTHER), bench.names, strict=True)
     ]
     port = PcscPort("pcsc", readers, clock=StandingClock(), ids=SeededIds(), sink=log, establish=bench.establish)
@@ -116,6 +158,36 @@ class PcscContract:
         with running_port(bench, CardPolicy(allow_low_assurance=True)) as (_, log):
             bench.insert(0, card)
             assert log.wait(CardRead).credential == CredentialKey("uid:04a1b2c3d4e5f6")
+
+    def test_secure_cards_are_read_and_copies_of_them_are_not(self, bench: PcscBench) -> None:
+        """A copied serial number, a replayed transcript, and a clone with the right file and the wrong key."""
+        policy = CardPolicy(desfire=reader(), allow_low_assurance=True)
+        keys = CountingKeys()
+        genuine, heard = issued(), Listening(issued())
+        clone = issue(DesfireCard(UID), site=9)
+        clone.applications[GATE_AID].files[1].data[:] = genuine.applications[GATE_AID].files[1].data
+        with running_port(bench, policy, keys) as (_, log):
+            good: tuple[VirtualCard, ...] = (genuine, heard, cpu_card(), issued(generation=1))
+            for count, card in enumerate(good, 1):
+                bench.insert(0, card)
+                assert log.wait(CardRead, count).credential.partition(":")[0] in {"desfire", "cpu"}
+                bench.remove(0)
+            copied = UidCard(UID)
+            bench.insert(0, copied)
+            assert log.wait(CardRead, 5).credential == f"uid:{UID.hex()}"
+            bench.remove(0)
+            bad: tuple[VirtualCard, ...] = (heard.recording(), clone)
+            for count, card in enumerate(bad, 1):
+                bench.insert(0, card)
+                assert log.wait(CardFailed, count).reason == Reason.CARD_NOT_GENUINE
+                bench.remove(0)
+            bench.insert(0, genuine)
+            assert log.wait(CardRead, 6).credential == log.of(CardRead)[0].credential
+
+    def test_without_its_key_source_a_secure_card_has_its_own_reason(self, bench: PcscBench) -> None:
+        with running_port(bench, CardPolicy(desfire=reader())) as (_, log):
+            bench.insert(0, issued())
+            assert log.wait(CardFailed).reason == Reason.KEYS_UNAVAILABLE
 
     def test_silent_card_delays_no_other_reader(self, bench: PcscBench) -> None:
         with running_port(bench) as (_, log):
