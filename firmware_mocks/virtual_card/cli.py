@@ -33,6 +33,7 @@ KINDS: dict[str, Callable[[int], VirtualCard]] = {
     "pkoc-v2": PkocV2Card,
     "desfire": lambda seed: DesfireCard(serial_number(seed)),
     "desfire-ev1": lambda seed: DesfireCard(serial_number(seed), generation=1),
+    "desfire-factory": lambda seed: DesfireCard(serial_number(seed), factory="iso"),
     "desfire-lrp": lambda seed: DesfireCard(serial_number(seed), lrp=True),
     "wrong-signature": lambda seed: PkocCard(seed, forgery=Forgery.OTHER_MESSAGE),
 }

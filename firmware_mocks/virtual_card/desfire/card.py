@@ -1,7 +1,7 @@
 """The DESFire card itself: frames, authentication state and its commands, as any reader may send them.
 
-Not for speed. What a real chip does and this one does not: ISO 7816 file commands, delegated applications, DES keys,
-random serial numbers, proximity check.
+Not for speed. What a real chip does and this one does not: ISO 7816 file commands, delegated applications, DES keys
+in applications, random serial numbers, proximity check.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from firmware_mocks.virtual_card.card import (
 )
 from firmware_mocks.virtual_card.desfire import filing
 from firmware_mocks.virtual_card.desfire.arithmetic import checksum, mixed
+from firmware_mocks.virtual_card.desfire.factory import FactoryKey
 from firmware_mocks.virtual_card.desfire.memory import Application, CardError, File, Key
 from firmware_mocks.virtual_card.desfire.proving import Chance, Proving
 from firmware_mocks.virtual_card.desfire.sessions import (
@@ -37,10 +38,13 @@ _GET_UID = bytes.fromhex("FFCA000000")
 
 
 class DesfireCard:
-    """A card with 7-byte serial number `uid`. `generation` 1 knows EV1 only; `lrp` demands LRP."""
+    """A card with 7-byte serial number `uid`. `generation` 1 knows EV1 only; `lrp` demands LRP.
 
-    def __init__(self, uid: bytes, *, generation: int = 2, lrp: bool = False) -> None:
-        """Make a blank card: no application, an AES master key of zeros."""
+    `factory` is a card whose master key is still DES: "iso" takes both DES methods, "native" only 0x0A.
+    """
+
+    def __init__(self, uid: bytes, *, generation: int = 2, lrp: bool = False, factory: str = "") -> None:
+        """Make a blank card: no application, an AES master key of zeros unless `factory` says DES."""
         if len(uid) != UID_BYTES:
             msg = f"a DESFire serial number has {UID_BYTES} bytes, not {len(uid)}"
             raise ValueError(msg)
@@ -50,11 +54,13 @@ class DesfireCard:
         self._generation = generation
         self._lrp = lrp
         self._chance = Chance(b"virtual desfire" + uid)
+        self._factory = FactoryKey(bytes(8), self._chance.draw, knows_iso=factory == "iso") if factory else None
         self.power_on()
 
     def power_on(self) -> None:
         """Select the card itself, without authentication."""
         self._aid = bytes(3)
+        self._des_begun = False
         self._session: CardSession | None = None
         self._proving: Proving | None = None
         self._outgoing: list[bytes] = []
@@ -93,6 +99,8 @@ class DesfireCard:
         if instruction == MORE:
             return self._continue(data)
         self._proving, self._incoming, self._outgoing = None, None, []
+        if self._factory is not None and self._aid == bytes(3) and instruction in (0x1A, 0x0A, 0xC4, 0x71, 0x77, 0xAA):
+            return self._from_factory(self._factory, instruction, data)
         match instruction:
             case 0x71 | 0x77 | 0xAA:
                 return self._begin_proof(instruction, data)
@@ -106,7 +114,22 @@ class DesfireCard:
             return MORE, b""
         return self._run(instruction, data)
 
+    def _from_factory(self, factory: FactoryKey, instruction: int, data: bytes) -> tuple[int, bytes]:
+        """Serve the card level while its key is DES."""
+        if instruction in (0x1A, 0x0A):
+            self._des_begun = True
+            return MORE, factory.begin(instruction)
+        if instruction != 0xC4:  # noqa: PLR2004 - ChangeKey
+            raise CardError(0xAE)
+        master = self._application.keys[0]
+        master.value, master.version = factory.new_aes_key(data)
+        self._factory = None
+        return 0, b""
+
     def _continue(self, data: bytes) -> tuple[int, bytes]:
+        if self._des_begun and self._factory is not None:
+            self._des_begun = False
+            return 0, self._factory.finish(data)
         if self._proving is not None:
             proving, self._proving = self._proving, None
             proof, self._session = proving.finish(data, self._chance)
@@ -258,7 +281,7 @@ class DesfireCard:
         if instruction in FILE_COMMANDS:
             return self._file_command(instruction, header, body)
         handlers: dict[int, Callable[[bytes, bytes], bytes]] = {
-            0x45: lambda _h, _b: bytes([self._application.settings, len(self._application.keys) | 0x80]),
+            0x45: self._key_settings,
             0x51: lambda _h, _b: self.uid,
             0x54: self._change_settings,
             0x55: self._roll_key_set,
@@ -282,6 +305,10 @@ class DesfireCard:
         if instruction in handlers:
             return handlers[instruction](header, body)
         return self._create_file(instruction, header)
+
+    def _key_settings(self, _header: bytes, _body: bytes) -> bytes:
+        kind = 0 if self._factory is not None and self._aid == bytes(3) else 0x80
+        return bytes([self._application.settings, len(self._application.keys) | kind])
 
     def _version(self) -> bytes:
         major = {1: 0x01, 2: 0x12, 3: 0x33}[self._generation]

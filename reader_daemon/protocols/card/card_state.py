@@ -15,7 +15,7 @@ from cardcore.card_keys.roles import FACTORY_EPOCH, KEY_PLACES, CardApplication,
 from cardcore.reasons import Reason
 from reader_daemon.protocols.card.desfire import SELECT_APPLICATION, authenticate_as, card_uid
 from reader_daemon.protocols.card.desfire_channel import DesfireChannel, Rejected
-from reader_daemon.protocols.card.desfire_commands import get_key_version, select_application
+from reader_daemon.protocols.card.desfire_commands import get_key_settings, get_key_version, select_application
 from reader_daemon.protocols.card.native import DesfireStatus, NativeAnswer, native_frame
 from reader_daemon.protocols.card.outcome import CardFailure, Dialogue
 
@@ -26,9 +26,15 @@ CREDENTIAL_ROLES = {
 """Roles that read the credential: each from a file of its own, which bears the number of the role's key."""
 
 
+_KEY_TYPE = 0xC0
+"""In the number of keys: 00 is DES, 40 3K3DES, 80 AES."""
+
+
 class CardStanding(StrEnum):
     """How far a card has come."""
 
+    FACTORY = "factory"
+    """Blank, and its master key is still the maker's DES key."""
     BLANK = "blank"
     TORN = "torn"
     COMPLETE = "complete"
@@ -93,6 +99,12 @@ def _standing(
     if isinstance(version, CardFailure):
         return version
     epoch = version[0] if isinstance(version, bytes) and len(version) == 1 else FACTORY_EPOCH
+    if epoch == FACTORY_EPOCH:
+        settings = yield from get_key_settings(channel)
+        if isinstance(settings, CardFailure):
+            return settings
+        if isinstance(settings, bytes) and len(settings) > 1 and not settings[1] & _KEY_TYPE:
+            return CardExamination(uid, CardStanding.FACTORY, None, versions, "master key is the maker's DES key")
     key = KeyName(KeyRole.CARD_MASTER, uid, epoch)
     failure = yield from authenticate_as(channel, key, KeyPurpose.ISSUE, accept_ev1=True)
     yield from channel.end()

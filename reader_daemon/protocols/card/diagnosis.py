@@ -30,7 +30,7 @@ _METHODS = (
     ("EV2", 0x71, b"\x00"),
     ("LRP", 0x71, b"\x01\x02"),
     ("EV1 AES", 0xAA, b""),
-    ("DES (refused here)", 0x0A, b""),
+    ("DES (blank cards only)", 0x0A, b""),
 )
 _UID = slice(14, 21)
 _KEY_NUMBER_MASK = 0x0F

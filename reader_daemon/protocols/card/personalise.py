@@ -28,6 +28,7 @@ from reader_daemon.protocols.card.card_state import CREDENTIAL_ROLES, CardExamin
 from reader_daemon.protocols.card.desfire import authenticate_as
 from reader_daemon.protocols.card.desfire_channel import DesfireChannel, Rejected
 from reader_daemon.protocols.card.desfire_files import NEVER, AccessRights
+from reader_daemon.protocols.card.factory_key import make_master_aes
 from reader_daemon.protocols.card.outcome import CardFailure, Dialogue, WriteOutcome
 
 PERSONALISE_EXCHANGES = 256
@@ -94,7 +95,7 @@ class Personalised:
 def personalise(order: PersonalisationOrder) -> Dialogue[Personalised | CardFailure]:
     """Make the card; run it with `PERSONALISE_EXCHANGES` and a budget of seconds."""
     order.progress("examine")
-    found = yield from examine_card(order.layout, order.epochs[KeyRole.CARD_MASTER])
+    found = yield from _examined(order)
     if isinstance(found, CardFailure):
         return found
     refusal = _refusal(order, found)
@@ -121,6 +122,19 @@ def personalise(order: PersonalisationOrder) -> Dialogue[Personalised | CardFail
         return verified
     assert found.method is not None, "a card that is not foreign was authenticated"
     return Personalised(order.uid, found.method, verified, found.standing is CardStanding.TORN)
+
+
+def _examined(order: PersonalisationOrder) -> Dialogue[CardExamination | CardFailure]:
+    """Examine the card; one that comes straight from its maker gets an AES master key first, of zeros still."""
+    found = yield from examine_card(order.layout, order.epochs[KeyRole.CARD_MASTER])
+    if isinstance(found, CardFailure) or found.standing is not CardStanding.FACTORY or found.uid != order.uid:
+        return found
+    made = yield from make_master_aes(order.uid + b"\0")
+    if isinstance(made, CardFailure):
+        return made
+    if made is not WriteOutcome.SUCCEEDED:
+        return CardFailure(_OUTCOME_REASONS[made], f"from the maker's DES key to AES: {made}")
+    return (yield from examine_card(order.layout, order.epochs[KeyRole.CARD_MASTER]))
 
 
 def _refusal(order: PersonalisationOrder, found: CardExamination) -> CardFailure | None:

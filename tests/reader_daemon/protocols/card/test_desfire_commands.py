@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from cardcore.card_keys.asks import CardMethod, CommMode, KeyName, KeyPurpose, SealKeyChange
@@ -18,7 +20,7 @@ from tests.reader_daemon.protocols.card.site_cards import UID, CardField, flippi
 AID = bytes.fromhex("A1B2C3")
 FACTORY = KeyName(KeyRole.GATE_MASTER, UID, 0)
 RIGHTS = AccessRights(0, 0, 0, 0)
-KINDS = [
+KINDS: list[tuple[CardMethod, dict[str, Any]]] = [
     (CardMethod.EV1_AES, {"generation": 1}),
     (CardMethod.EV2_FIRST, {}),
     (CardMethod.LRP_FIRST, {"lrp": True}),
@@ -47,7 +49,7 @@ def run(field: CardField, story: Dialogue[bool | CardFailure]) -> None:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("backup", [False, True])
 @pytest.mark.parametrize("length", [1, 15, 16, 32, 47, 60, 150])
-def test_data_files(method: CardMethod, card: dict[str, bool], mode: CommMode, backup: bool, length: int) -> None:
+def test_data_files(method: CardMethod, card: dict[str, Any], mode: CommMode, backup: bool, length: int) -> None:
     data = bytes(range(length - 1)) + b"\0"
 
     def story() -> Dialogue[bool | CardFailure]:
@@ -71,7 +73,7 @@ def test_data_files(method: CardMethod, card: dict[str, bool], mode: CommMode, b
 
 @kinds
 @pytest.mark.parametrize("mode", MODES)
-def test_value_files_move_at_the_commit_only(method: CardMethod, card: dict[str, bool], mode: CommMode) -> None:
+def test_value_files_move_at_the_commit_only(method: CardMethod, card: dict[str, Any], mode: CommMode) -> None:
     def story() -> Dialogue[bool | CardFailure]:
         channel = yield from opened(method)
         assert (yield from commands.create_value_file(channel, 3, mode, RIGHTS, (0, 5_000, 1_000))) is OK
@@ -93,7 +95,7 @@ def test_value_files_move_at_the_commit_only(method: CardMethod, card: dict[str,
 
 @kinds
 @pytest.mark.parametrize("mode", MODES)
-def test_cyclic_records_keep_the_newest(method: CardMethod, card: dict[str, bool], mode: CommMode) -> None:
+def test_cyclic_records_keep_the_newest(method: CardMethod, card: dict[str, Any], mode: CommMode) -> None:
     def story() -> Dialogue[bool | CardFailure]:
         channel = yield from opened(method)
         made = yield from commands.create_record_file(channel, 4, mode, RIGHTS, (32, 4), cyclic=True)
@@ -109,7 +111,7 @@ def test_cyclic_records_keep_the_newest(method: CardMethod, card: dict[str, bool
 
 
 @pytest.mark.parametrize(("method", "card"), KINDS[1:], ids=["ev2", "lrp"])
-def test_a_transaction_mac_proves_the_transaction(method: CardMethod, card: dict[str, bool]) -> None:
+def test_a_transaction_mac_proves_the_transaction(method: CardMethod, card: dict[str, Any]) -> None:
     key = b"T" * 16
 
     def story() -> Dialogue[bool | CardFailure]:
@@ -140,7 +142,7 @@ def test_a_transaction_mac_proves_the_transaction(method: CardMethod, card: dict
     ids=["ev2", "lrp"],
 )
 def test_a_second_authentication_goes_on_in_the_transaction(
-    method: CardMethod, following: CardMethod, card: dict[str, bool]
+    method: CardMethod, following: CardMethod, card: dict[str, Any]
 ) -> None:
     def story() -> Dialogue[bool | CardFailure]:
         channel = yield from opened(method)
@@ -158,7 +160,7 @@ def test_a_second_authentication_goes_on_in_the_transaction(
 
 
 @kinds
-def test_keys_are_changed_own_and_other(method: CardMethod, card: dict[str, bool]) -> None:
+def test_keys_are_changed_own_and_other(method: CardMethod, card: dict[str, Any]) -> None:
     def story() -> Dialogue[bool | CardFailure]:
         channel = yield from opened(method)
         other = SealKeyChange(b"", 1, KeyName(KeyRole.GATE_READ, UID, 2), FACTORY)
@@ -183,7 +185,7 @@ def test_keys_are_changed_own_and_other(method: CardMethod, card: dict[str, bool
 
 
 @pytest.mark.parametrize(("method", "card"), KINDS[1:], ids=["ev2", "lrp"])
-def test_a_key_set_is_prepared_and_rolled_at_once(method: CardMethod, card: dict[str, bool]) -> None:
+def test_a_key_set_is_prepared_and_rolled_at_once(method: CardMethod, card: dict[str, Any]) -> None:
     read_2 = KeyName(KeyRole.GATE_READ, UID, 2)
     master_2 = KeyName(KeyRole.GATE_MASTER, UID, 2)
 
@@ -206,7 +208,7 @@ def test_a_key_set_is_prepared_and_rolled_at_once(method: CardMethod, card: dict
 
 
 @kinds
-def test_what_the_card_tells_of_itself(method: CardMethod, card: dict[str, bool]) -> None:
+def test_what_the_card_tells_of_itself(method: CardMethod, card: dict[str, Any]) -> None:
     def story() -> Dialogue[bool | CardFailure]:
         channel = yield from opened(method)
         assert (yield from commands.get_card_uid(channel)) == UID
@@ -229,7 +231,7 @@ def test_what_the_card_tells_of_itself(method: CardMethod, card: dict[str, bool]
 
 
 @kinds
-def test_a_write_whose_answer_is_wrong_or_missing_is_unknown(method: CardMethod, card: dict[str, bool]) -> None:
+def test_a_write_whose_answer_is_wrong_or_missing_is_unknown(method: CardMethod, card: dict[str, Any]) -> None:
     def story(after: int) -> Dialogue[bool | CardFailure]:
         channel = yield from opened(method)
         assert (yield from commands.create_data_file(channel, 2, CommMode.MAC, RIGHTS, 16)) is OK

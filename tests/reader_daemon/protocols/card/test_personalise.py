@@ -72,6 +72,25 @@ def test_a_blank_card_becomes_a_card_of_the_site(kind: dict[str, int]) -> None:
         assert isinstance(tap(card, application), Assertion)
 
 
+@pytest.mark.parametrize("factory", ["iso", "native"])
+def test_a_card_straight_from_its_maker_gets_an_aes_key_first(factory: str) -> None:
+    card = DesfireCard(UID, factory=factory)
+    assert examine(card).standing is CardStanding.FACTORY
+    assert isinstance(make(CardField(card)), Personalised)
+    assert isinstance(tap(card), Assertion)
+    for at in range(12, 25):
+        torn = DesfireCard(UID, factory=factory)
+        make(CardField(LeavingCard(torn, at, after=True)))
+        assert isinstance(make(CardField(torn)), Personalised), at
+
+
+def test_a_des_key_of_somebody_else_is_left_alone() -> None:
+    card = DesfireCard(UID, factory="iso")
+    card._factory._key = b"otherkey"  # type: ignore[union-attr]
+    assert reason(make(CardField(card))) is Reason.CARD_NOT_GENUINE
+    assert examine(card).standing is CardStanding.FACTORY
+
+
 def test_no_key_stays_the_factorys_and_no_two_are_alike() -> None:
     card = DesfireCard(UID)
     assert isinstance(make(CardField(card)), Personalised)
