@@ -14,6 +14,8 @@ from reader_daemon.transports.pcsc_scard import pcsc_establish
 from reader_daemon.transports.pcsc_service import UNSEEN, PcscContext, ServiceGone
 from tests.pcsc_service.private_pcscd import PcscdUnavailable, PrivatePcscd
 
+READERS = 8
+"""Two slots each: as many readers as pcsc-lite takes."""
 LOOKS = 200
 LOOK_MS = 100
 PAUSE = Event()
@@ -26,7 +28,8 @@ class PcscdBench:
     def __init__(self, service: PrivatePcscd) -> None:
         self._service = service
         self._cards: dict[int, VpcdLink] = {}
-        self.names = service.names
+        self.names = service.names[0], service.names[1]
+        self.all_names = service.names
         self.establish = pcsc_establish()
 
     def insert(self, slot: int, card: VirtualCard) -> None:
@@ -38,7 +41,7 @@ class PcscdBench:
         """Take the card away and wait until the driver's poll has seen it, as a slow hand would."""
         if slot in self._cards:
             self._cards.pop(slot).remove()
-        self._until(self.names[slot], present=False)
+        self._until(self.all_names[slot], present=False)
 
     def stop_service(self) -> None:
         self._service.kill()
@@ -84,7 +87,7 @@ class PcscdBench:
 def pcscd() -> Iterator[PrivatePcscd]:
     """Yield a private service for this test process; without one the tests fail, saying what to do."""
     try:
-        service = PrivatePcscd()
+        service = PrivatePcscd(READERS)
     except PcscdUnavailable as unavailable:
         pytest.fail(str(unavailable), pytrace=False)
     os.environ["PCSCLITE_CSOCK_NAME"] = str(service.socket_path)

@@ -20,6 +20,8 @@ DRIVER = Path("/usr/lib/pcsc/drivers/serial/libifdvpcd.so")
 INSTALL = "apt-get install pcscd vsmartcard-vpcd libpcsclite-dev"
 FIRST_PORT = 0x8C7B
 """Inside the private network namespace, so every test process uses the same."""
+SLOTS = 2
+"""Of one reader: its own port and the next."""
 CONTROL_BYTES = 1024
 CONTROL_SECONDS = 10.0
 END_SECONDS = 10.0
@@ -30,9 +32,9 @@ class PcscdUnavailable(Exception):  # noqa: N818 - it names what is the matter
 
 
 class PrivatePcscd:
-    """The service and its two virtual slots. `socket_path` is where clients reach it."""
+    """The service and its virtual slots, two a reader. `socket_path` is where clients reach it."""
 
-    def __init__(self) -> None:
+    def __init__(self, readers: int = 1) -> None:
         """Make the directory and the namespaces; raises `PcscdUnavailable`. The service is not started yet."""
         search_path = f"{os.environ['PATH']}:/usr/sbin"  # which an ordinary user's lacks
         if shutil.which("pcscd", path=search_path) is None or not DRIVER.exists():
@@ -41,7 +43,7 @@ class PrivatePcscd:
         # a short path: the name of a Unix socket holds 107 bytes
         self._directory = Path(tempfile.mkdtemp(prefix="pcscd-"))
         self.socket_path = self._directory / "run" / "pcscd.comm"
-        self.names = self._configure()
+        self.names = self._configure(readers)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(CONTROL_SECONDS)
         keeper = Path(__file__).with_name("keeper.py")
@@ -61,21 +63,25 @@ class PrivatePcscd:
             )
             raise PcscdUnavailable(msg)
 
-    def _configure(self) -> tuple[str, str]:
-        """Write a reader.conf of one reader, which has two slots; returns their PC/SC names.
+    def _configure(self, readers: int) -> tuple[str, ...]:
+        """Write a reader.conf of `readers` readers, each with two slots; returns the slots' PC/SC names in order.
 
-        The driver keeps one listening socket a loaded library, so each reader needs a copy of its own.
+        The driver keeps one listening socket a loaded library, so each reader needs a copy of its own: with a shared
+        one the last reader's cards would show up in all of them.
         """
         (self._directory / "run").mkdir()
         (self._directory / "reader.conf.d").mkdir()
-        driver = self._directory / "libifdvpcd-1.so"
-        shutil.copy(DRIVER, driver)
-        (self._directory / "reader.conf.d" / "vpcd").write_text(
-            f'FRIENDLYNAME "Virtual PCD"\nDEVICENAME /dev/null:0x{FIRST_PORT:X}\n'
-            f"LIBPATH {driver}\nCHANNELID 0x{FIRST_PORT:X}\n",
-            encoding="ascii",
-        )
-        return "Virtual PCD 00 00", "Virtual PCD 00 01"
+        entries, names = [], []
+        for number in range(readers):
+            driver = self._directory / f"libifdvpcd-{number}.so"
+            shutil.copy(DRIVER, driver)
+            port, name = FIRST_PORT + SLOTS * number, f"Virtual PCD {number}"
+            entries.append(
+                f'FRIENDLYNAME "{name}"\nDEVICENAME /dev/null:0x{port:X}\nLIBPATH {driver}\nCHANNELID 0x{port:X}\n'
+            )
+            names += [f"{name} 00 {slot:02X}" for slot in range(SLOTS)]
+        (self._directory / "reader.conf.d" / "vpcd").write_text("\n".join(entries), encoding="ascii")
+        return tuple(names)
 
     def _ask(self, request: dict[str, str | int]) -> int | None:
         """Send a request to the keeper; returns the file descriptor it answered with, if any."""
