@@ -25,6 +25,7 @@ from tests.reader_daemon.protocols.card.site_cards import (
     CardField,
     CountingKeys,
     card_key,
+    credential_file,
     custody,
     flipping,
     issue,
@@ -108,6 +109,13 @@ def test_a_file_copied_to_another_genuine_card_is_not_genuine() -> None:
     victim, thief = issued(), issued(bytes.fromhex("04000000000099"))
     thief.applications[GATE_AID].files[1] = victim.applications[GATE_AID].files[1]
     assert reason(tap(CardField(thief))) is Reason.CARD_NOT_GENUINE
+
+
+def test_a_credential_of_the_other_application_is_not_genuine_even_when_signed_for_this_one() -> None:
+    card = issued()
+    misissued = credential_file(CardApplication.CANTEEN, aid=DEFAULT_LAYOUT.gate_aid)
+    card.applications[GATE_AID].files[1].data[:] = misissued
+    assert reason(tap(CardField(card))) is Reason.CARD_NOT_GENUINE
 
 
 def test_a_copied_serial_number_without_the_keys_is_not_genuine() -> None:
