@@ -126,7 +126,7 @@ class CommandToSeal(Struct, frozen=True):
     mode: CommMode = CommMode.MAC
     answer_mode: CommMode = CommMode.MAC
     answer_bytes: int | None = None
-    """Clear length expected in a FULL answer of EV1, where zero padding does not tell its own length."""
+    """Clear length of a FULL answer: EV1 needs it, since zero padding does not tell its own length."""
 
 
 class SealCommand(Struct, frozen=True, tag_field="t", tag="seal"):

@@ -96,20 +96,15 @@ class Ev1Session:
         return body if same(mac, expected) else None
 
     def _open_encrypted(self, status: int, data: bytes, clear_bytes: int | None) -> bytes | None:
-        """Find the clear data by its length; without one, by the checksum that fits before a tail of zeros."""
-        if not data or len(data) % BLOCK_BYTES:
+        """Decrypt and check: the clear length must be known, since zero padding does not tell it."""
+        if not data or len(data) % BLOCK_BYTES or clear_bytes is None:
             return None
         clear = cbc_decrypt(self._key, self._iv, data)
         self._iv = data[-BLOCK_BYTES:]
-        longest = len(clear) - CRC_BYTES
-        shortest = max(0, longest - BLOCK_BYTES + 1)
-        lengths = range(longest, shortest - 1, -1) if clear_bytes is None else [clear_bytes]
-        for length in lengths:
-            end = length + CRC_BYTES
-            body, checksum, rest = clear[:length], clear[length:end], clear[end:]
-            if shortest <= length <= longest and not any(rest) and same(checksum, jamcrc(body + bytes([status]))):
-                return body
-        return None
+        end = clear_bytes + CRC_BYTES
+        body, checksum, rest = clear[:clear_bytes], clear[clear_bytes:end], clear[end:]
+        fits = 0 <= len(clear) - end < BLOCK_BYTES and not any(rest)
+        return body if fits and same(checksum, jamcrc(body + bytes([status]))) else None
 
     def _encrypt(self, body: bytes) -> bytes:
         sealed = cbc_encrypt(self._key, self._iv, pad_zero(body))

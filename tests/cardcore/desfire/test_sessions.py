@@ -22,14 +22,13 @@ def ev1_reading(sealed: bytes, answer_bytes: int | None = None) -> bytes | None:
     return session.open(0, cbc_encrypt(KEY, session._iv, sealed))
 
 
-@pytest.mark.parametrize("known", [False, True])
-def test_data_and_checksums_that_end_in_zeros_are_read_whole(known: bool) -> None:
+def test_data_and_checksums_that_end_in_zeros_are_read_whole() -> None:
     ended = 0
     for number in range(2_000):
         data = number.to_bytes(4, "big") + bytes(number % 4)
         checksum = jamcrc(data + b"\0")
         ended += checksum.endswith(b"\0")
-        assert ev1_reading(pad_zero(data + checksum), len(data) if known else None) == data, number
+        assert ev1_reading(pad_zero(data + checksum), len(data)) == data, number
     assert ended
 
 
@@ -41,6 +40,7 @@ def test_padding_that_is_not_zero_and_wrong_lengths_are_refused() -> None:
     assert ev1_reading(good + bytes(16), len(data)) is None
     assert ev1_reading(good, len(data) - 1) is None
     assert ev1_reading(b"", 0) is None
+    assert ev1_reading(good, None) is None
 
 
 def test_a_key_object_is_the_same_after_use() -> None:
