@@ -134,8 +134,9 @@ class NotingPort:
     def stop(self) -> None:
         return
 
-    def tap(self, credential: CredentialKey, reader: str = "g01", *, stale: bool = False) -> None:
-        self._sink(CardRead(reader, credential, self._clock.now(), self._clock.monotonic_ms(), possibly_stale=stale))
+    def tap(self, credential: CredentialKey, reader: str = "g01", *, stale: bool = False, card_ms: int = 0) -> None:
+        at, now_ms = self._clock.now(), self._clock.monotonic_ms()
+        self._sink(CardRead(reader, credential, at, now_ms, possibly_stale=stale, authentication_ms=card_ms))
 
     def keys(self, keys: str, reader: str = "t01") -> None:
         self._sink(KeysPressed(reader, keys, self._clock.now(), self._clock.monotonic_ms()))
