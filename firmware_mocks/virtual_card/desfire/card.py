@@ -28,7 +28,7 @@ from firmware_mocks.virtual_card.desfire.sessions import (
     CountedSession,
     Ev1CardSession,
 )
-from firmware_mocks.virtual_card.desfire.shapes import FILE_COMMANDS, SIZES, VALUE_MOVES, WHOLE_ANSWERS
+from firmware_mocks.virtual_card.desfire.shapes import FILE_COMMANDS, LISTING, SIZES, VALUE_MOVES, WHOLE_ANSWERS
 
 ATR_DESFIRE = bytes.fromhex("3B8180018080")
 UID_BYTES = 7
@@ -278,6 +278,8 @@ class DesfireCard:
             raise CardError(0xAE if self._session is None else 0x9D)
 
     def _do(self, instruction: int, header: bytes, body: bytes) -> bytes:
+        if instruction in LISTING:
+            self._master_only(0x02)
         if instruction in FILE_COMMANDS:
             return self._file_command(instruction, header, body)
         handlers: dict[int, Callable[[bytes, bytes], bytes]] = {

@@ -49,3 +49,5 @@ FILE_COMMANDS: dict[int, tuple[int, bool, tuple[str, ...], bool]] = {
 }
 VALUE_MOVES = (0x0C, 0xDC, 0x1C)
 WHOLE_ANSWERS = (0xAD, 0xAB)
+LISTING = (0x45, 0x6A, 0x6F, 0xF5)
+"""Need the master key of the level unless the settings leave listing free."""

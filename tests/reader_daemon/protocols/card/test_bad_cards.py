@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cardcore.card_keys.roles import CardApplication, KeyRole
@@ -130,13 +130,15 @@ def test_rubbish_ends_in_a_reason(seed: int, accepting: bool) -> None:
 
 
 @settings(max_examples=60)
+@example("desfire", 4, b"l\x00")
 @given(st.sampled_from(["desfire", "cpu"]), st.integers(0, 12), st.binary(max_size=258))
 def test_any_answer_in_the_place_of_a_good_one(kind: str, number: int, answer: bytes) -> None:
     card: VirtualCard = issued() if kind == "desfire" else cpu_card()
     field = CardField(card, lambda at, good: answer if at == number else good)
     outcome = tap(field, CardPolicy(desfire=reader()))
-    honest = number >= len(field.answers)
-    assert isinstance(outcome, CardFailure) or honest or number in (0, 1, 2, 3), (number, outcome)
+    honest = number >= len(field.answers) or number < 4  # before the proof, a wrong answer only costs a detour
+    asked_again = answer[-2:-1] == b"\x6c"  # "wrong length": the card itself answers the second time
+    assert isinstance(outcome, CardFailure) or honest or asked_again, (number, outcome)
 
 
 @settings(max_examples=25, deadline=None)

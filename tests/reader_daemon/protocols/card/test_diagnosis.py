@@ -67,10 +67,16 @@ def test_a_card_of_the_site(kind: dict[str, int], name: str, methods: str) -> No
     assert lines["DESFire"].startswith(name)
     assert UID.hex() in lines["DESFire"]
     gate = f"gate {DEFAULT_LAYOUT.gate_aid.hex()}"
-    assert lines[gate] == "6 AES key(s), settings 09"
+    assert lines[gate] == "keys of a kind it does not tell"
     assert lines[f"{gate} key epochs"] == "0: 1, 1: 1, 2: 1, 3: 1, 4: 1, 5: 255"
     assert lines[f"{gate} authentication"] == methods
     assert card.applications == before
+
+
+def test_an_application_whose_listing_is_free_tells_more() -> None:
+    card = issued()
+    card.applications[DEFAULT_LAYOUT.gate_aid[::-1]].settings = 0x0B
+    assert told(card)[f"gate {DEFAULT_LAYOUT.gate_aid.hex()}"] == "6 AES key(s), settings 0b"
 
 
 def test_a_blank_card() -> None:
