@@ -6,6 +6,7 @@ the service. It decides nothing about the credential it finds.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event, Lock, Timer
 from typing import Protocol
@@ -52,6 +53,10 @@ STUCK_AFTER_MS = 2_000
 _log = structlog.get_logger(__name__)
 
 
+ServeCard = Callable[[Transmit], CardFailure | None]
+"""Does something else with a card laid down than a tap: an encoder makes it. Runs in the reader's thread."""
+
+
 @dataclass(frozen=True, slots=True)
 class PcscReaderSettings:
     """One reader. `pcsc_name` is its whole PC/SC name or a part only it has, such as its serial number."""
@@ -62,6 +67,8 @@ class PcscReaderSettings:
     signals: SignalKind = SignalKind.NONE
     keys: KeySource = NO_KEYS
     """Who proves cards with secret keys; asked in this reader's thread only."""
+    serve: ServeCard | None = None
+    """None = every card is a tap. `policy.budget_ms` then bounds what is done to one card."""
 
 
 class ServiceHealth(Protocol):
@@ -212,7 +219,7 @@ class PcscReader:
             self._fail(Reason.CARD_TIMEOUT, f"an exchange hangs for more than {limit_ms} ms")
             self._show(online=False, detail="a card keeps the reader waiting: take it off, or unplug the reader")
 
-    def _converse(self, context: PcscContext, name: str) -> CardOutcome:
+    def _converse(self, context: PcscContext, name: str) -> CardOutcome | None:
         """Open the channel, run the dialogue, let go; only a lost service or reader raises."""
         try:
             channel = context.connect(name)
@@ -224,8 +231,10 @@ class PcscReader:
             raise
         except PcscFault as fault:
             return CardFailure(Reason.CARD_UNREADABLE, f"no connection: {fault}")
-        policy = self._settings.policy
+        policy, serve = self._settings.policy, self._settings.serve
         try:
+            if serve is not None:
+                return serve(_transmit(channel))
             dialogue = card_dialogue(policy, self._around.ids.random_bytes)
             clock, keys = self._around.clock, self._settings.keys
             return run_dialogue(dialogue, _transmit(channel), clock, policy.budget_ms, keys)
@@ -264,8 +273,10 @@ class PcscReader:
 
     # --- reports -----------------------------------------------------------------------------------------------
 
-    def _report(self, outcome: CardOutcome) -> None:
+    def _report(self, outcome: CardOutcome | None) -> None:
         match outcome:
+            case None:
+                return  # whoever served the card reports it
             case Assertion(credential=credential, timings=timings):
                 clock = self._around.clock
                 read = CardRead(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import Queue
 from typing import Protocol
 
 from cardcore.card_keys.asks import KeySource
@@ -25,12 +26,15 @@ from reader_daemon.messages import (
     PortReopened,
     ReaderStatus,
 )
-from reader_daemon.protocols.card.dialogue import NO_KEYS, CardPolicy
+from reader_daemon.protocols.card.dialogue import NO_KEYS, CardPolicy, Transmit, run_dialogue
+from reader_daemon.protocols.card.outcome import CardFailure
+from reader_daemon.protocols.card.personalise import PERSONALISE_EXCHANGES, Personalised, personalise
 from reader_daemon.transports.pcsc import PcscPort
-from reader_daemon.transports.pcsc_reader import PcscReaderSettings
+from reader_daemon.transports.pcsc_reader import PcscReaderSettings, ServeCard
 from reader_daemon.transports.pcsc_service import EstablishContext
 from tests.reader_daemon.protocols.card.site_cards import UID, CountingKeys, issue, issued, reader
 from tests.reader_daemon.protocols.card.test_cpu_card import cpu_card
+from tests.reader_daemon.protocols.card.test_personalise import ORDER
 from tests.reader_daemon.transports.port_events import DEADLINE_SECONDS, EventLog, SeededIds, StandingClock
 
 GATE_AID = DEFAULT_LAYOUT.gate_aid[::-1]
@@ -90,12 +94,15 @@ class PcscBench(Protocol):
 
 @contextmanager
 def running_port(
-    bench: PcscBench, policy: CardPolicy | None = None, keys: KeySource = NO_KEYS
+    bench: PcscBench,
+    policy: CardPolicy | None = None,
+    keys: KeySource = NO_KEYS,
+    serve: ServeCard | None = None,
 ) -> Iterator[tuple[PcscPort, EventLog]]:
     """Yield a started port whose two readers are online."""
     log = EventLog()
     readers = [
-        PcscReaderSettings(name, pcsc_name, policy or CardPolicy(), keys=keys)
+        PcscReaderSettings(name, pcsc_name, policy or CardPolicy(), keys=keys, serve=serve)
         for name, pcsc_name in zip((READER, OTHER), bench.names, strict=True)
     ]
     port = PcscPort("pcsc", readers, clock=StandingClock(), ids=SeededIds(), sink=log, establish=bench.establish)
@@ -183,6 +190,27 @@ class PcscContract:
                 bench.remove(0)
             bench.insert(0, genuine)
             assert log.wait(CardRead, 6).credential == log.of(CardRead)[0].credential
+
+    def test_a_card_is_made_on_an_encoder_and_torn_and_finished(self, bench: PcscBench) -> None:
+        keys, made = CountingKeys(), Queue[Personalised | CardFailure]()
+
+        def serve(transmit: Transmit) -> CardFailure | None:
+            outcome = run_dialogue(personalise(ORDER), transmit, StandingClock(), 15_000, keys, PERSONALISE_EXCHANGES)
+            made.put(outcome)
+            return outcome if isinstance(outcome, CardFailure) else None
+
+        card = DesfireCard(UID)
+        with running_port(bench, CardPolicy(budget_ms=20_000), serve=serve) as (_, log):
+            bench.insert(0, TornCard(card, 600))
+            torn = made.get(timeout=DEADLINE_SECONDS)
+            assert isinstance(torn, CardFailure), torn
+            assert log.wait(CardFailed).reason == torn.reason
+            bench.remove(0)
+            bench.insert(0, card)
+            finished = made.get(timeout=DEADLINE_SECONDS)
+            assert isinstance(finished, Personalised), finished
+            assert finished.finished_a_torn_card
+            assert not log.of(CardRead)
 
     def test_without_its_key_source_a_secure_card_has_its_own_reason(self, bench: PcscBench) -> None:
         with running_port(bench, CardPolicy(desfire=reader())) as (_, log):
