@@ -34,6 +34,7 @@ ENVIRONMENT = {
 _OFFICER_KEY = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_TABLES = ("server", "data", "deadlines", "osdp_bus", "pcsc_reader", "scanner", "officer", "cards")
 _CARD_KEYS = ("system_id", "gate_aid", "canteen_aid", "issuers", "accept_ev1", "edge_key_file", "pkoc_anchors")
 _WIRING = ("unlock_output", "pass_input", "ready_input", "fire_input")
 
