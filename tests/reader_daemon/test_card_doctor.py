@@ -54,6 +54,8 @@ def test_the_command_says_when_there_is_no_card(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = service()
+    # logs stay as they are: a stream that this test captures is closed when it ends
+    monkeypatch.setattr("reader_daemon.logs.set_up_logs", lambda _level: None)
     monkeypatch.setattr("reader_daemon.transports.pcsc_scard.pcsc_establish", lambda: made.establish)
     assert main(["card", "doctor", "--reader", "A"]) == 0
     said = capsys.readouterr().out
