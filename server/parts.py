@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 from collections.abc import Coroutine
 from typing import Any
 
@@ -22,6 +23,10 @@ from server.devices.register import Register
 from server.embedded import EmbeddedSupervisor
 from server.executor import Executor
 from server.health import LoopPulse
+from server.issuing.stations import Stations
+from server.keys.opening import open_vault
+from server.keys.service import KeyService
+from server.keys.vault import Vault
 from server.link.directory import Directory
 from server.link.endpoint import Endpoint
 from server.link.listener import Listener
@@ -48,6 +53,7 @@ class Parts:
         self.system = system or real_system()
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self.secrets = load_secrets(settings.data_dir, self.system.ids)
+        self.keys = KeyService(_vault(settings))
         self._embedded = (
             None
             if settings.database_url
@@ -67,6 +73,7 @@ class Parts:
             self.directory, self.batcher, self.devices, self.policy, self.run, self.system, self.secrets.identity
         )
         self.link.audit = Witnesses(self.database, self.system)
+        self.link.desk = Stations(self.database, self.keys, self.system)
         self.metrics.links.set_function(lambda: len(self.directory))
         self.pulse = LoopPulse(self.system.clock, self.metrics)
         self.bus: Bus = RedisBus(settings.redis_url, self.system.ids) if settings.redis_url else LocalBus()
@@ -108,9 +115,16 @@ class Parts:
         await self._run_batch(self._taps.close)
         self._run_batch.close()
         self.run.close()
+        self.keys.close()
         self.database.close()
         if self._embedded:
             self._embedded.stop()
+
+
+def _vault(settings: Settings) -> Vault | None:
+    """Open the card keys where a ceremony was held and their secret is given."""
+    unlocking = (settings.keys_passphrase_file, settings.keys_module, settings.keys_token)
+    return open_vault(settings.data_dir, *unlocking, os.environ)
 
 
 def _brought_up(embedded: EmbeddedSupervisor) -> str:

@@ -18,6 +18,8 @@
     KeyTold              ->
                          <-         AuditWitness     what the daemon has seen of the audit log, first of all its own
     AuditCheckpoint      ->                          where the log stands, with the proof from there
+    EncoderOpen, Encode  ->                          make a card, where a station has one
+                         <-         EncoderCard, EncoderStep, EncoderDone
     Ping                 <->        Pong             clock skew, liveness
 
 Rules for change (P21): fields are only added, with a default; a message type that the peer does not know is ignored
@@ -319,6 +321,55 @@ class AuditWitness(Struct, frozen=True, tag_field="t", tag="audit_witness"):
     """A `cardcore.witness.WitnessRefusal`, or `unreadable`; then nothing was accepted."""
 
 
+class EncoderOpen(Struct, frozen=True, tag_field="t", tag="encoder_open"):
+    """Wait for a card on an encoder, for this job; sent again after a reconnection."""
+
+    job: str
+    reader: str
+
+
+class EncoderClose(Struct, frozen=True, tag_field="t", tag="encoder_close"):
+    """No job waits on this encoder any more."""
+
+    reader: str
+
+
+class EncoderCard(Struct, frozen=True, tag_field="t", tag="encoder_card"):
+    """A card lies on the encoder."""
+
+    job: str
+    uid: bytes
+
+
+class Encode(Struct, frozen=True, tag_field="t", tag="encode"):
+    """Make that card: signed credential files by application, key epochs by role; `refusal` is set instead of them."""
+
+    job: str
+    uid: bytes
+    credentials: tuple[tuple[str, bytes], ...] = ()
+    epochs: tuple[tuple[str, int], ...] = ()
+    overwrite: bool = False
+    refusal: str = ""
+
+
+class EncoderStep(Struct, frozen=True, tag_field="t", tag="encoder_step"):
+    """How far the making of a card has come, for whoever watches."""
+
+    job: str
+    step: str
+
+
+class EncoderDone(Struct, frozen=True, tag_field="t", tag="encoder_done"):
+    """How it ended: `made`, or a reason; `verified` names the roles that read the credential back."""
+
+    job: str
+    uid: bytes
+    result: str
+    detail: str = ""
+    verified: tuple[str, ...] = ()
+    was_torn: bool = False
+
+
 class Ping(Struct, frozen=True, tag_field="t", tag="ping"):
     """Liveness and clock skew; either side may ask."""
 
@@ -348,7 +399,24 @@ ToDaemon = (
     | Command
     | KeyTold
     | AuditCheckpoint
+    | EncoderOpen
+    | EncoderClose
+    | Encode
     | Ping
     | Pong
 )
-ToServer = Hello | StateInstalled | Tap | Upload | CommandDone | Health | KeyAsk | AuditWitness | Ping | Pong
+ToServer = (
+    Hello
+    | StateInstalled
+    | Tap
+    | Upload
+    | CommandDone
+    | Health
+    | KeyAsk
+    | AuditWitness
+    | EncoderCard
+    | EncoderStep
+    | EncoderDone
+    | Ping
+    | Pong
+)

@@ -32,6 +32,9 @@ from cardcore.wire.messages import (
     Command,
     CommandDone,
     Deny,
+    Encode,
+    EncoderClose,
+    EncoderOpen,
     Goodbye,
     GoodbyeCode,
     Hello,
@@ -213,13 +216,12 @@ class LinkSession:
         match message:
             case Deny():
                 return self._deny(message)
-            case StateBegin() | StatePart() | StateEnd():
+            case StateBegin() | StatePart() | StateEnd() | StateCurrent():
                 return self._state(message)
-            case StateCurrent():
-                current = message.version == self._around.policy.snapshot.version
-                return [effects.Confirmed(message.version)] if current else []
             case TapDecision() | UploadAck() | KeyTold() | AuditCheckpoint():
                 return [_PASSED_ON[type(message)](message)]
+            case EncoderOpen() | EncoderClose() | Encode():
+                return []  # none of this daemon's readers makes cards
             case Command():
                 return self._command(message)
             case Ping():
@@ -247,10 +249,13 @@ class LinkSession:
             return []
         return [effects.InstallDeny(deny)]
 
-    def _state(self, message: StateBegin | StatePart | StateEnd) -> list[Effect]:
+    def _state(self, message: StateBegin | StatePart | StateEnd | StateCurrent) -> list[Effect]:
         identity = self._around.identity
         problem: str | None
         match message:
+            case StateCurrent():
+                current = message.version == self._around.policy.snapshot.version
+                return [effects.Confirmed(message.version)] if current else []
             case StateBegin():
                 now = self._coming or self._around.policy.snapshot
                 problem = begin_problem(message, identity.site, identity.server_key, now.version, now.content_hash)

@@ -69,6 +69,8 @@ def _module(command: str) -> str:
 def _run(arguments: argparse.Namespace) -> int:
     from server.database import DatabaseUnavailableError
     from server.embedded import EmbeddedPostgresError
+    from server.keys.key_file import KeyFileError
+    from server.keys.vault import VaultError
     from server.logs import configure_logs
     from server.secrets_file import SecretsFileError, WrongKeyError
     from server.settings import SettingsError, load_settings
@@ -81,7 +83,14 @@ def _run(arguments: argparse.Namespace) -> int:
         for problem in error.problems:
             print(f"onecard: {problem}", file=sys.stderr)
         return USED_WRONGLY
-    except (DatabaseUnavailableError, EmbeddedPostgresError, SecretsFileError, WrongKeyError) as error:
+    except (
+        DatabaseUnavailableError,
+        EmbeddedPostgresError,
+        SecretsFileError,
+        WrongKeyError,
+        KeyFileError,
+        VaultError,
+    ) as error:
         print(f"onecard: {error}", file=sys.stderr)
         return NOT_WELL
     except KeyboardInterrupt:

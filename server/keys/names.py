@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from cardcore.card_keys.roles import MAX_EPOCH, SYSTEM_ID_BYTES, CardLayout, KeyRole
 from cardcore.ids import SiteId
+from cardcore.issuer import ISSUER_ID_BYTES, IssuerKey, SignatureAlgorithm
 
 
 class MasterName(NamedTuple):
@@ -57,6 +58,12 @@ class IssuerRow(Struct, frozen=True):
     site: str
     public_key: bytes
     created_at: datetime
+
+
+def issuer_key(row: IssuerRow) -> IssuerKey:
+    """Return an issuer as readers know it; its id is the beginning of the hash of its key."""
+    identity = hashlib.sha256(b"onecard issuer 1" + row.public_key).digest()[:ISSUER_ID_BYTES]
+    return IssuerKey(identity, SignatureAlgorithm.ED25519, row.public_key)
 
 
 def site_layout(site: SiteId) -> CardLayout:

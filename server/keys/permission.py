@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from cardcore.card_keys.asks import BeginAuthentication, KeyPurpose, KeyRefusal
+from cardcore.card_keys.asks import BeginAuthentication, KeyPurpose, KeyRefusal, SealKeyChange
 from cardcore.card_keys.roles import KeyRole
 from cardcore.ids import DeviceId, SiteId
 from cardcore.journal import Purpose
@@ -21,7 +21,9 @@ READ_ROLES: Mapping[Purpose, frozenset[KeyRole]] = MappingProxyType(
     }
 )
 """Roles whose sessions a device of a purpose may hold by itself: it reads with them and can change nothing."""
-READ_BACK_ROLES = frozenset({KeyRole.GATE_READ, KeyRole.CANTEEN_READ})
+READ_BACK_ROLES = frozenset(
+    {KeyRole.GATE_READ, KeyRole.GATE_FOREIGN, KeyRole.GATE_CHECKER, KeyRole.CANTEEN_READ, KeyRole.CANTEEN_AUDIT}
+)
 """Roles with which an issuing station reads back what it wrote."""
 BACK_END_ROLES = frozenset({KeyRole.TRANSACTION_MAC})
 """Never asked for by a device."""
@@ -52,3 +54,11 @@ def refused(asker: Asker, request: BeginAuthentication) -> KeyRefusal | None:
             return None
         case _:
             return KeyRefusal.NOT_ALLOWED
+
+
+def key_change_refused(asker: Asker, request: SealKeyChange) -> KeyRefusal | None:
+    """Return why this asker may not put that key onto a card, or None: only keys of the card of its job."""
+    names = [name for name in (request.new, request.old) if name is not None]
+    is_own = bool(asker.issuing_uid) and all(name.uid == asker.issuing_uid for name in names)
+    is_card = all(name.role not in BACK_END_ROLES for name in names)
+    return None if is_own and is_card else KeyRefusal.NOT_ALLOWED

@@ -13,7 +13,8 @@ from cardcore.card_keys.custody import CardKey, KeyCipher
 from cardcore.card_keys.roles import FACTORY_EPOCH, CardLayout, KeyRole
 from cardcore.card_keys.software import AesCardKey, Sm4CardKey
 from cardcore.ids import SiteId
-from server.keys.names import MasterName, MasterRow, newest_epochs, site_layout
+from cardcore.issuer import IssuerKey
+from server.keys.names import MasterName, MasterRow, issuer_key, newest_epochs, site_layout
 from server.keys.vault import Vault, VaultError
 
 ACCEPTED_EPOCHS = 2
@@ -65,10 +66,10 @@ class KeyService:
         """Return the keys of a site's cards, for the arithmetic of a session."""
         return SiteCustody(self, self._vault, site)
 
-    def issuer_public_key(self, site: SiteId) -> bytes:
-        """Return the public key that a site's credentials are signed with; empty when there is none."""
+    def issuer(self, site: SiteId) -> IssuerKey | None:
+        """Return the public key that a site's credentials are signed with; readers are told to believe it."""
         issuers = self._vault.issuers if self._vault else ()
-        return next((row.public_key for row in issuers if row.site == str(site)), b"")
+        return next((issuer_key(row) for row in issuers if row.site == str(site)), None)
 
     def sign_credential(self, site: SiteId, content: bytes) -> bytes | KeyRefused:
         """Sign a credential's content."""

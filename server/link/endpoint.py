@@ -10,7 +10,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from server.link.directory import Directory
 from server.link.handshake import introduce
-from server.link.ports import OUTAGES, Audit, Channel, Devices, LinkClosedError, Policy, Run
+from server.link.ports import OUTAGES, Audit, CardDesk, Channel, Devices, LinkClosedError, NoCardDesk, Policy, Run
 from server.link.session import Session
 from server.link.witness_feed import WitnessFeed
 from server.system import System
@@ -80,6 +80,8 @@ class Endpoint:
         self._key = key
         self.audit: Audit | None = None
         """The log whose checkpoints are offered to every daemon."""
+        self.desk: CardDesk = NoCardDesk()
+        """Who answers for the cards of every device that connects from now on."""
 
     async def __call__(self, socket: WebSocket) -> None:
         """Serve one connection."""
@@ -100,6 +102,7 @@ class Endpoint:
         session = Session(channel, who, self._batcher, self._devices, self._policy, self._run, self._system, self._key)
         if self.audit is not None:
             session.witness = WitnessFeed(self.audit, self._devices, self._run, who.device, session.send)
+        session.desk = self.desk
         await self._converse(session, who.device.name, who.hello.software)
 
     async def _converse(self, session: Session, name: str, software: str) -> None:

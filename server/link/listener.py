@@ -13,6 +13,7 @@ from server.link.directory import Directory
 from server.link.ports import Devices, Run
 
 POLICY_TOPIC = "policy"
+ISSUING_TOPIC = "issuing"
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +30,7 @@ class Listener:
 
     async def serve(self) -> None:
         """Forward hints until cancelled."""
-        with self._bus.subscribe(POLICY_TOPIC, DEVICE_TOPIC) as hints:
+        with self._bus.subscribe(POLICY_TOPIC, DEVICE_TOPIC, ISSUING_TOPIC) as hints:
             async for message in hints:
                 try:
                     await self._heard(message)
@@ -46,7 +47,7 @@ class Listener:
             return
         event = message.payload["payload"]
         device = DeviceId(UUID(event["device"]))
-        if event["change"] == "revoked":
+        if message.topic == DEVICE_TOPIC and event["change"] == "revoked":
             await self._directory.revoke(device)
         else:
             self._directory.device_changed(device)

@@ -11,8 +11,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cardcore.access.snapshot import StateItem
 from cardcore.canteen.limits import Pin
+from cardcore.card_keys.asks import KeyRefusal, KeyRefused
 from cardcore.ids import CredentialKey, DeviceId, SiteId
-from cardcore.wire.messages import AuditCheckpoint, AuditWitness, Health
+from cardcore.wire.messages import (
+    AuditCheckpoint,
+    AuditWitness,
+    EncoderCard,
+    EncoderDone,
+    EncoderStep,
+    Health,
+    KeyAsk,
+    KeyTold,
+    ToDaemon,
+)
 from server.database import DatabaseUnavailableError
 from server.taps.arrivals import LinkDevice
 
@@ -114,6 +125,42 @@ class Audit(Protocol):
     def cosigned(self, device_id: DeviceId, device_key: bytes, told: AuditWitness) -> bool:
         """Keep a daemon's signature under a checkpoint; False when it is none."""
         ...
+
+
+AboutCards = KeyAsk | EncoderCard | EncoderStep | EncoderDone
+
+
+class CardDesk(Protocol):
+    """Who answers for cards: the key service, and the encoder's jobs. Blocking calls."""
+
+    def hear(self, device: LinkDevice, said: AboutCards) -> Sequence[ToDaemon]:
+        """Return what is answered to a message about a card."""
+        ...
+
+    def waiting(self, device: LinkDevice) -> Sequence[ToDaemon]:
+        """Return what a device's encoders should be told now; nothing when that is unchanged."""
+        ...
+
+    def left(self, device: DeviceId) -> None:
+        """Forget a device whose link ended."""
+        ...
+
+
+class NoCardDesk:
+    """A server without a key service: nothing is answered but that."""
+
+    def hear(self, _device: LinkDevice, said: AboutCards) -> Sequence[ToDaemon]:
+        """Refuse a key."""
+        if not isinstance(said, KeyAsk):
+            return ()
+        return (KeyTold(said.id, KeyRefused(KeyRefusal.UNAVAILABLE, "this server has no key service")),)
+
+    def waiting(self, _device: LinkDevice) -> Sequence[ToDaemon]:
+        """Have no encoder to tell anything."""
+        return ()
+
+    def left(self, _device: DeviceId) -> None:
+        """Remember nobody."""
 
 
 class Run(Protocol):

@@ -16,7 +16,6 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cardcore.canteen.limits import Pin
-from cardcore.card_keys.asks import KeyRefusal, KeyRefused
 from cardcore.clock import to_millis
 from cardcore.ids import DeviceId, SiteId, TapKey
 from cardcore.journal import Intent, read_body
@@ -28,12 +27,14 @@ from cardcore.wire.messages import (
     AuditWitness,
     Command,
     CommandDone,
+    EncoderCard,
+    EncoderDone,
+    EncoderStep,
     Goodbye,
     GoodbyeCode,
     Health,
     Hello,
     KeyAsk,
-    KeyTold,
     Ping,
     Pong,
     RecordStatus,
@@ -47,7 +48,17 @@ from cardcore.wire.messages import (
 )
 from server.link import policy_feed
 from server.link.handshake import UPLOAD_CREDIT, Introduced
-from server.link.ports import OUTAGES, Channel, Devices, LinkClosedError, Policy, Run
+from server.link.ports import (
+    OUTAGES,
+    AboutCards,
+    CardDesk,
+    Channel,
+    Devices,
+    LinkClosedError,
+    NoCardDesk,
+    Policy,
+    Run,
+)
 from server.link.witness_feed import WitnessFeed
 from server.system import System
 from server.taps.arrivals import Arrival, LiveDecision, Receipt
@@ -59,6 +70,8 @@ log = structlog.get_logger()
 
 MAX_LIVE_TAPS = 256
 """Taps of one daemon waiting for their decision; a lane has one at a time."""
+MAX_HEARD = 64
+"""Messages about cards of one daemon in work: 16 readers ask one thing at a time."""
 MAX_BAD_FRAMES = 20
 """Unreadable frames before the peer is told to go away; each is counted."""
 END_SECONDS = 1.0
@@ -104,6 +117,9 @@ class Session:
         self._ended = False
         self.witness: WitnessFeed | None = None
         """Offers the audit log's checkpoints; none where the server keeps no log."""
+        self.desk: CardDesk = NoCardDesk()
+        """Answers for cards; without one every key is refused."""
+        self._heard = 0
 
     @property
     def device(self) -> DeviceId:
@@ -158,6 +174,7 @@ class Session:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            self.desk.left(self.device)
 
     async def _frame(self, frame: bytes) -> None:
         match codec.decode_for_server(frame):
@@ -176,9 +193,8 @@ class Session:
                 self._spawn(self._noted, self._devices.healthy, self.device, health)
             case CommandDone() as done:
                 self._done(done)
-            case KeyAsk() as question:
-                unanswered = KeyRefused(KeyRefusal.UNAVAILABLE, "this server has no key service")
-                await self._send(KeyTold(question.id, unanswered))
+            case KeyAsk() | EncoderCard() | EncoderStep() | EncoderDone() as said:
+                self._hear(said)
             case AuditWitness() as told:
                 self._witnessed(told)
             case codec.BadFrame() as bad:
@@ -194,6 +210,21 @@ class Session:
     def _witnessed(self, told: AuditWitness) -> None:
         if self.witness is not None:
             self.witness.told(told)
+
+    def _hear(self, said: AboutCards) -> None:
+        """Hand a message about a card to the desk. One too many is dropped: the card's dialogue ends by itself."""
+        if self._heard < MAX_HEARD:
+            self._heard += 1
+            self._spawn(self._answer, said)
+
+    async def _answer(self, said: AboutCards) -> None:
+        try:
+            for answer in await self._run(self.desk.hear, self._link, said):
+                await self._send(answer)
+        except OUTAGES as error:
+            log.warning("card_not_answered", device=str(self.device), error=repr(error)[:200])
+        finally:
+            self._heard -= 1
 
     async def _rubbish(self, bad: codec.BadFrame) -> None:
         self._bad_frames += 1
@@ -293,8 +324,10 @@ class Session:
         known = await self._run(self._devices.known, self.device)
         if known is None or known.link.revoked_at is not None:
             await self.end(revoked())
-        else:
-            self._link = known.link
+            return
+        self._link = known.link
+        for message in await self._run(self.desk.waiting, self._link):
+            await self._send(message)
 
     async def _send_policy(self) -> None:
         newest = await self._run(self._policy.version, self.site)
