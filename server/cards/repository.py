@@ -109,6 +109,11 @@ def number_taken(session: Connection, site_id: UUID, number: str) -> bool:
     return session.execute(_NUMBER_TAKEN, {"site_id": site_id, "number": number}).first() is not None
 
 
+def taken_numbers(session: Connection, site_id: UUID, numbers: Collection[str]) -> set[str]:
+    """Return those printed numbers that a card has already."""
+    return set(session.execute(_TAKEN_NUMBERS, {"site_id": site_id, "numbers": list(numbers)}).scalars())
+
+
 def taken_keys(session: Connection, site_id: UUID, keys: Collection[str]) -> list[str]:
     """Return those credential keys that a card has already."""
     return list(session.execute(_TAKEN_KEYS, {"site_id": site_id, "keys": list(keys)}).scalars())
@@ -208,6 +213,7 @@ _SILENT_TILLS = text("""
     order by t.id
 """)
 _NUMBER_TAKEN = text("select 1 from card where site_id = :site_id and number = :number")
+_TAKEN_NUMBERS = text("select number from card where site_id = :site_id and number = any(:numbers)")
 _TAKEN_KEYS = text("select key from credential where site_id = :site_id and key = any(:keys) order by key")
 _INSERT_CARDS = text("""
     insert into card (id, site_id, person_id, number, product, state, issue_no, valid_from, valid_until, uid, replaces,

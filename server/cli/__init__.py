@@ -18,6 +18,7 @@ COMMANDS = {
     "restore": "put a backup in place of the database",
     "doctor": "find what is wrong and say what to do",
     "user": "add, list, disable staff; set passwords",
+    "people": "import people and their cards from a sheet, after a dry run",
     "keys": "make the card keys, show their state, begin new epochs, restore them",
     "device": "enrol, list, assign and revoke reader daemons",
     "audit": "export the audit log, sign restore statements",

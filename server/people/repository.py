@@ -32,6 +32,27 @@ def department_ids(session: Connection, site_id: UUID) -> set[str]:
     return set(session.execute(_DEPARTMENTS, {"site_id": site_id}).scalars())
 
 
+def category_rows(session: Connection, site_id: UUID) -> Rows:
+    """Return all categories: id, name_en, name_zh."""
+    return session.execute(_CATEGORY_ROWS, {"site_id": site_id}).mappings().all()
+
+
+def department_rows(session: Connection, site_id: UUID) -> Rows:
+    """Return all departments: id, name_en, name_zh."""
+    return session.execute(_DEPARTMENT_ROWS, {"site_id": site_id}).mappings().all()
+
+
+def by_numbers(session: Connection, site_id: UUID, numbers: Sequence[str]) -> dict[str, RowMapping]:
+    """Return the people with these numbers."""
+    rows = session.execute(_BY_NUMBERS, {"site_id": site_id, "numbers": list(numbers)}).mappings()
+    return {row["number"]: row for row in rows}
+
+
+def change_person(session: Connection, person_id: UUID, values: Mapping[str, Any]) -> None:
+    """Set name, initials, category_id and department_id of a person."""
+    session.execute(_CHANGE_PERSON, {**values, "id": person_id})
+
+
 def number_taken(session: Connection, site_id: UUID, number: str) -> bool:
     """Tell whether a person with this number exists."""
     return session.execute(_NUMBER_TAKEN, {"site_id": site_id, "number": number}).first() is not None
@@ -89,6 +110,13 @@ _UPSERT_DEPARTMENT = text("""
 _CATEGORIES = text("select id from category where site_id = :site_id")
 _DEPARTMENTS = text("select id from department where site_id = :site_id")
 _BY_NUMBER = text("select id from person where site_id = :site_id and number = :number")
+_CATEGORY_ROWS = text("select id, name_en, name_zh from category where site_id = :site_id order by id")
+_DEPARTMENT_ROWS = text("select id, name_en, name_zh from department where site_id = :site_id order by id")
+_BY_NUMBERS = text("select * from person where site_id = :site_id and number = any(:numbers)")
+_CHANGE_PERSON = text("""
+    update person set name = :name, initials = :initials, category_id = :category_id, department_id = :department_id
+    where id = :id
+""")
 _NUMBER_TAKEN = text("select 1 from person where site_id = :site_id and number = :number")
 _INSERT_PEOPLE = text("""
     insert into person (id, site_id, number, name, initials, department_id, category_id, state, created_at)
