@@ -151,7 +151,8 @@ def _prefix(term: str) -> str:
 
 
 _POLICY_ROWS = text("""
-    select k.key as credential, c.id as card_id, c.person_id, c.product, c.state, c.valid_from, c.valid_until,
+    select k.key as credential, c.id as card_id, c.person_id, c.product, c.state,
+           greatest(c.valid_from, p.valid_from) as valid_from, least(c.valid_until, p.valid_until) as valid_until,
            p.category_id, a.id as account_id, a.state as account_state,
            case when d.credit then d.id else '' end as credit,
            k.application,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -83,6 +84,13 @@ def set_state(session: Connection, person_id: UUID, state: str) -> None:
     session.execute(_SET_STATE, {"id": person_id, "state": state})
 
 
+def set_validity(
+    session: Connection, person_id: UUID, valid_from: datetime | None, valid_until: datetime | None
+) -> None:
+    """Set from when and until when a person's cards are good at most."""
+    session.execute(_SET_VALIDITY, {"id": person_id, "valid_from": valid_from, "valid_until": valid_until})
+
+
 def search(session: Connection, site_id: UUID, term: str, limit: int, offset: int) -> Rows:
     """Find people by the beginning of name, number or initials, or by department; all for an empty term. By name."""
     parameters = {"site_id": site_id, "term": term, "prefix": _prefix(term), "limit": limit, "offset": offset}
@@ -124,6 +132,7 @@ _INSERT_PEOPLE = text("""
     from json_populate_recordset(null::person, cast(:rows as json))
 """)
 _LOCK = text("select * from person where site_id = :site_id and id = :id for update")
+_SET_VALIDITY = text("update person set valid_from = :valid_from, valid_until = :valid_until where id = :id")
 _SET_STATE = text("update person set state = :state where id = :id")
 _VIEW = """
     select p.*, d.name_en as department_en, d.name_zh as department_zh, c.name_en as category_en,

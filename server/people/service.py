@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -98,6 +99,31 @@ def set_left(
     state = "left" if left else "active"
     repository.set_state(session, person_id, state)
     deed = Deed(actor, "person_state_set", f"person:{person_id}", before=row["state"], after=state)
+    record(session, system, site_id, deed)
+    cards = [CardId(card["id"]) for card in card_rows.cards_of_person(session, site_id, person_id)]
+    policy.refresh_cards(session, system, site_id, cards)
+    return True
+
+
+def set_validity(
+    session: WriteSession,
+    system: System,
+    site_id: SiteId,
+    person_id: PersonId,
+    window: tuple[datetime | None, datetime | None],
+    actor: str,
+) -> bool:
+    """Set from when and until when (half-open, aware UTC) a person's cards are good at most, whatever a card says.
+
+    Tell whether there is such a person and the window is one.
+    """
+    valid_from, valid_until = window
+    row = repository.lock(session, site_id, person_id)
+    if row is None or (valid_from and valid_until and valid_from >= valid_until):
+        return False
+    repository.set_validity(session, person_id, valid_from, valid_until)
+    before = [row["valid_from"], row["valid_until"]]
+    deed = Deed(actor, "person_validity_set", f"person:{person_id}", before=before, after=list(window))
     record(session, system, site_id, deed)
     cards = [CardId(card["id"]) for card in card_rows.cards_of_person(session, site_id, person_id)]
     policy.refresh_cards(session, system, site_id, cards)
