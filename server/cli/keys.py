@@ -80,10 +80,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 def _ceremony(arguments: argparse.Namespace, settings: Settings, found: Opened, site: SiteId) -> int:
     path, draw = settings.data_dir / FILE_NAME, found.system.ids.random_bytes
     if path.exists():
-        file = open_with_passphrase(read_key_file(path), _passphrase(arguments, "passphrase of the card keys"))
+        file = open_with_passphrase(read_key_file(path), asked_passphrase(arguments, "passphrase of the card keys"))
         shares = []
     else:
-        file = new_file(_passphrase(arguments, "new passphrase for the card keys", twice=True), draw)
+        file = new_file(asked_passphrase(arguments, "new passphrase for the card keys", twice=True), draw)
         shares = printed_shares(file, arguments.needed, arguments.shares, draw)
     file = with_site(file, site, draw, found.system.clock.now())
     _write(file, path, found, site, "card_keys_made")
@@ -111,7 +111,7 @@ def _export(_arguments: argparse.Namespace, settings: Settings, _found: Opened, 
 
 def _rotate(arguments: argparse.Namespace, settings: Settings, found: Opened, site: SiteId) -> int:
     path = settings.data_dir / FILE_NAME
-    file = open_with_passphrase(read_key_file(path), _passphrase(arguments, "passphrase of the card keys"))
+    file = open_with_passphrase(read_key_file(path), asked_passphrase(arguments, "passphrase of the card keys"))
     roles = [KeyRole(role) for role in dict.fromkeys(arguments.role)]
     file = rotated(file, site, roles, found.system.ids.random_bytes, found.system.clock.now())
     _write(file, path, found, site, "card_keys_rotated")
@@ -123,7 +123,7 @@ def _restore(arguments: argparse.Namespace, settings: Settings, found: Opened, s
     path, draw = settings.data_dir / FILE_NAME, found.system.ids.random_bytes
     shares = shares_of([share.read_text(encoding="utf-8")[:MAX_TEXT] for share in arguments.share])
     file = open_with_file_key(read_key_file(path), combine(shares))
-    file = resealed(file, _passphrase(arguments, "new passphrase for the card keys", twice=True), draw)
+    file = resealed(file, asked_passphrase(arguments, "new passphrase for the card keys", twice=True), draw)
     _write(file, path, found, site, "card_keys_restored")
     return _print_status(file, site)
 
@@ -135,7 +135,7 @@ def _load_token(arguments: argparse.Namespace, settings: Settings, found: Opened
     from server.keys.hsm import HsmVault
 
     sealed = read_key_file(settings.data_dir / FILE_NAME)
-    file = open_with_passphrase(sealed, _passphrase(arguments, "passphrase of the card keys"))
+    file = open_with_passphrase(sealed, asked_passphrase(arguments, "passphrase of the card keys"))
     pin = unlocking_secret(arguments.pin_file, {}) or ""
     vault = HsmVault(settings.keys_module, settings.keys_token, pin, file.public)
     try:
@@ -178,7 +178,8 @@ def _print_status(file: OpenedFile, site: SiteId) -> int:
     return 0
 
 
-def _passphrase(arguments: argparse.Namespace, prompt: str, *, twice: bool = False) -> str:
+def asked_passphrase(arguments: argparse.Namespace, prompt: str, *, twice: bool = False) -> str:
+    """Return the passphrase from the file of the options, from systemd, or as typed. Raises KeyFileError."""
     secret = unlocking_secret(arguments.passphrase_file, os.environ)
     if secret is not None:
         return secret
