@@ -31,7 +31,7 @@ from server.keys.key_file import (
     write_key_file,
 )
 from server.keys.memory import forbid_core_dumps
-from server.keys.names import issuer_key
+from server.keys.names import issuer_key, site_layout
 from server.keys.opening import unlocking_secret
 from server.keys.service import epoch_rows
 from server.keys.share_text import MAX_TEXT, shares_of
@@ -98,7 +98,8 @@ def _status(_arguments: argparse.Namespace, settings: Settings, _found: Opened, 
         print(f"{name.role:<18} epoch {name.epoch:<4} {each.state:<9} {each.row.check_value}  {made}")
     for row in read_key_file(settings.data_dir / FILE_NAME).public.issuers:
         if row.site == str(site):
-            print(f"issuer {issuer_key(row).text()}")
+            print(f'issuers = ["{issuer_key(row).text()}"]')
+    print(f'system_id = "{site_layout(site).system_id.hex()}"')
     return 0
 
 

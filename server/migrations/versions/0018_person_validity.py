@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from server.migrations.versions import run_file
 
-revision = "0016"
-down_revision = "0015"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Add the columns and the table."""
-    run_file("0016_person_validity.sql")
+    run_file("0018_person_validity.sql")
 
 
 def downgrade() -> None:

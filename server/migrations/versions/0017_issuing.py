@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from server.migrations.versions import run_file
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Add the table of jobs."""
-    run_file("0016_issuing.sql")
+    run_file("0017_issuing.sql")
 
 
 def downgrade() -> None:
