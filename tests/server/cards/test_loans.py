@@ -44,7 +44,7 @@ def refusal_at(desk: Desk, after: timedelta) -> Reason | None:
     return card_reason(desk.item(key), key, {}, NOON + after)
 
 
-def test_a_lent_card_works_until_it_is_due_and_not_longer(desk: Desk, stock: CardId, person: PersonId) -> None:
+def test_a15_a_lent_card_works_until_it_is_due_and_not_longer(desk: Desk, stock: CardId, person: PersonId) -> None:
     assert lend(desk, Loan(stock, person, DUE)) is None
     assert refusal_at(desk, timedelta(hours=1)) is None
     assert refusal_at(desk, timedelta(hours=8)) is Reason.CARD_EXPIRED
@@ -108,7 +108,7 @@ def test_overdue_cards_are_listed_longest_first(desk: Desk, person: PersonId, cl
     assert [(row["number"], row["person_name"]) for row in rows] == [("00000002", "王小明"), ("00000001", "王小明")]
 
 
-def test_a_returned_visitor_card_goes_back_to_stock(desk: Desk, person: PersonId) -> None:
+def test_c34_a_returned_visitor_card_goes_back_to_stock(desk: Desk, person: PersonId) -> None:
     card = desk.card("00000009", person, Product.VISITOR)
 
     def recycle() -> CardRefusal | None:

@@ -32,7 +32,7 @@ def pays(item: CardItem | None) -> bool:
 
 @pytest.mark.parametrize("before", KINDS)
 @pytest.mark.parametrize("after", KINDS)
-def test_every_kind_becomes_every_other(desk: Desk, before: Product, after: Product) -> None:
+def test_s4_every_kind_becomes_every_other(desk: Desk, before: Product, after: Product) -> None:
     card = desk.card("00000001", desk.person(), before)
     assert convert(desk, card, after) is None
     item = desk.item("uid:00000001")
@@ -40,9 +40,7 @@ def test_every_kind_becomes_every_other(desk: Desk, before: Product, after: Prod
 
 
 @pytest.mark.parametrize("product", KINDS)
-def test_of_a_secure_card_the_gate_credential_never_pays_and_the_other_never_opens(
-    desk: Desk, product: Product
-) -> None:
+def test_a1_the_gate_credential_never_pays_and_the_other_never_opens(desk: Desk, product: Product) -> None:
     card = desk.secure_card("1", desk.person(), _P.COMBINED)
     assert convert(desk, card, product) is None
     gate, canteen = desk.item(gate_key("1")), desk.item(canteen_key("1"))
@@ -73,7 +71,7 @@ def test_visitors_cards_and_dead_ones_are_not_converted(desk: Desk) -> None:
     assert convert(desk, dead, _P.GATE_ONLY) is CardRefusal.WRONG_STATE
 
 
-def test_cards_are_counted_by_kind_and_state(desk: Desk) -> None:
+def test_s4_cards_are_counted_by_kind_and_state(desk: Desk) -> None:
     person = desk.person()
     for number, product in enumerate((_P.COMBINED, _P.COMBINED, _P.GATE_ONLY, _P.CANTEEN_ONLY), 1):
         desk.card(f"{number:08d}", person, product)

@@ -46,7 +46,7 @@ def replaced(result: Replaced | CardRefusal) -> Replaced:
 
 
 @pytest.mark.parametrize("before", [_S.ACTIVE, _S.LOST, _S.STOLEN, _S.DAMAGED, _S.SUSPENDED])
-def test_the_next_copy_kills_the_older_one(desk: Desk, holder: PersonId, before: CardState) -> None:
+def test_a7_c43_the_next_copy_kills_the_older_one(desk: Desk, holder: PersonId, before: CardState) -> None:
     old = desk.card("00000001", holder, valid_from=NOON - timedelta(days=1), valid_until=NOON + timedelta(days=9))
     desk.set(old, before)
     new = replaced(replace(desk, old, "00000002"))
@@ -61,7 +61,7 @@ def test_the_next_copy_kills_the_older_one(desk: Desk, holder: PersonId, before:
     assert item.account is not None
 
 
-def test_copies_count_up_and_only_the_newest_lives(desk: Desk, holder: PersonId) -> None:
+def test_a7_copies_count_up_and_only_the_newest_lives(desk: Desk, holder: PersonId) -> None:
     copies = [desk.card("00000001", holder)]
     for number in range(2, 6):
         new = replaced(replace(desk, copies[-1], f"{number:08d}"))
@@ -117,7 +117,7 @@ class TestUncollected:
                 (device, NOON + timedelta(minutes=minutes_after_noon), f'{{"pending": {pending}}}'),
             )
 
-    def test_silent_tills_and_the_most_they_may_have_charged_are_told(
+    def test_c43_silent_tills_and_the_most_they_may_have_charged_are_told(
         self, desk: Desk, holder: PersonId, tills: list[DeviceId], postgres_url: str, clock: StillClock
     ) -> None:
         old = desk.card("00000001", holder)
@@ -145,7 +145,7 @@ class TestUndo:
         deed = ("test", "old one works")
         return desk.write(lambda session, system, site: replacement.undo_replacement(session, system, site, card, deed))
 
-    def test_an_exchange_is_undone_and_two_people_put_the_old_card_back(self, desk: Desk, holder: PersonId) -> None:
+    def test_c44_an_exchange_is_undone_and_two_people_put_the_old_card_back(self, desk: Desk, holder: PersonId) -> None:
         old = desk.card("00000001", holder)
         new = replaced(replace(desk, old, "00000002"))
         assert self.undo(desk, new.card) is None

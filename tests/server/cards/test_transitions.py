@@ -42,13 +42,13 @@ def test_a_card_goes_only_where_the_table_says(desk: Desk, before: CardState) ->
         assert desk.state(card) is (after if expected is CardChange.DONE else before)
 
 
-def test_lost_stolen_and_suspended_have_refusals_of_their_own() -> None:
+def test_a14_lost_stolen_and_suspended_have_refusals_of_their_own() -> None:
     reasons = [STATE_REASONS[state] for state in (_S.LOST, _S.STOLEN, _S.SUSPENDED, _S.DAMAGED)]
     assert len(set(reasons)) == len(reasons)
     assert [reason in ALARMING for reason in reasons] == [True, True, False, False]
 
 
-def test_a_found_card_opens_nothing_until_it_is_put_into_use(desk: Desk) -> None:
+def test_c42_a_found_card_opens_nothing_until_it_is_put_into_use(desk: Desk) -> None:
     card = desk.card("00000001", desk.person())
     seen = []
     for state in (_S.LOST, _S.FOUND, _S.ACTIVE):

@@ -30,7 +30,7 @@ def end_of(desk: Desk, card: CardId) -> datetime | None:
     return row["valid_until"] if row else None
 
 
-def test_cards_of_a_category_and_window_are_extended_and_published(desk: Desk) -> None:
+def test_c47_cards_of_a_category_and_window_are_extended_and_published(desk: Desk) -> None:
     staff, guest = desk.person(), desk.person("20001", "guest")
     inside = desk.card("00000001", staff, valid_until=END + timedelta(hours=1))
     others = {

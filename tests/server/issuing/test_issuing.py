@@ -78,7 +78,9 @@ def item(issuing: IssuingSite, credential: str) -> CardItem | None:
     return snapshot.card(CredentialKey(credential))
 
 
-def test_a_blank_card_opens_and_pays_when_it_is_made(issuing: IssuingSite, desk: Link, lane: Link, till: Link) -> None:
+def test_a3_a11_a_blank_card_opens_and_pays_when_it_is_made(
+    issuing: IssuingSite, desk: Link, lane: Link, till: Link
+) -> None:
     batch = issuing.start(desk, issuing.job("1001"))
     card = chip(1)
     outcome = made(place(desk, card))

@@ -72,7 +72,9 @@ def people_of(database: Database, site: SiteId) -> list[tuple[str, str, str]]:
     ],
     ids=["utf-8", "gb18030", "xlsx", "xlsx with numbers"],
 )
-def test_a_sheet_becomes_people_and_cards(database: Database, system: System, ready: SiteId, content: bytes) -> None:
+def test_a12_a_sheet_becomes_people_and_cards(
+    database: Database, system: System, ready: SiteId, content: bytes
+) -> None:
     report = look(database, ready, content)
     assert report.counts == {"create": 2}
     assert people_of(database, ready) == []

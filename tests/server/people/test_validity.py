@@ -51,7 +51,7 @@ Window = tuple[datetime | None, datetime | None]
         ((NOON + 2 * DAY, NOON + 3 * DAY), range(2, 3)),
     ],
 )
-def test_the_narrower_of_card_and_person_counts(
+def test_a13_the_narrower_of_card_and_person_counts(
     database: Database, system: System, site: SiteId, person: PersonId, window: Window, good_days: range
 ) -> None:
     assert database.write(lambda session: service.set_validity(session, system, site, person, window, "test"))
