@@ -83,7 +83,7 @@ def badge_pdf(badge: Badge) -> bytes | BadgeRefusal:
 
 
 def _photo(content: bytes) -> Image.Image | BadgeRefusal:
-    """Decode, turn upright, crop to the frame, and keep nothing but the picture."""
+    """Decode, turn upright and crop to the frame; what goes on is pixels alone."""
     if len(content) > MAX_PHOTO_BYTES:
         return BadgeRefusal.PHOTO_TOO_LARGE
     try:
@@ -91,9 +91,6 @@ def _photo(content: bytes) -> Image.Image | BadgeRefusal:
             if opened.width * opened.height > MAX_PHOTO_PIXELS:
                 return BadgeRefusal.PHOTO_TOO_LARGE
             upright = ImageOps.exif_transpose(opened).convert("RGB")
-        fitted = ImageOps.fit(upright, PHOTO_PIXELS)
+        return ImageOps.fit(upright, PHOTO_PIXELS)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return BadgeRefusal.PHOTO_UNREADABLE
-    bare = Image.new("RGB", fitted.size)
-    bare.paste(fitted)
-    return bare
