@@ -28,7 +28,9 @@ COMMANDS = {
     "reconcile": "hold a day's equalities, list and settle what differs",
     "stall": "contracts, purchases and settlement of stalls",
     "export": "write reports and books into files",
-    "subsidy": "take in sheets of subsidies, payroll and bank files; approve them; run a month",
+    "subsidy": "take in sheets of subsidies, payroll and bank files; run a month",
+    "money": "ask for refunds, corrections, monthly plans; set purse rules; list debts",
+    "approval": "list what waits for a second person, and decide it",
     "seed": "write the reference site into the database",
 }
 WITH_OWN_OPTIONS = {

@@ -1,32 +1,28 @@
-"""`onecard subsidy`: sheets of subsidies, meals, payroll and bank files; their approval; the monthly run."""
+"""`onecard subsidy`: sheets of subsidies, meals, payroll and bank files, for approval; the monthly run."""
 
 from __future__ import annotations
 
 import argparse
-import getpass
-import os
 import sys
 from datetime import date, datetime
 from pathlib import Path
 
-from cardcore.ids import ApprovalId, SiteId, StaffId
+from cardcore.ids import SiteId
 from cardcore.money import Fen, parse_yuan, yuan_text
 from server.approvals import service as approvals
 from server.approvals.models import ApprovalRefusal
-from server.approvals.operations import OPERATIONS
 from server.approvals.texts import text_of as approval_text
+from server.cli.close import chosen_language
 from server.cli.opened import CLI_ACTOR, Opened, SiteChoiceError, opened
+from server.cli.signed_in import add_login, signed_in
 from server.settings import Settings
-from server.staff.passwords import Passwords
-from server.staff.sign_in import SignIn
 from server.subsidies import batches, plans, repository
 from server.subsidies.approved import BATCH_BOOK, BookBatch
-from server.subsidies.batches import BatchKind, BatchRefusal, BatchView, Preview, Sheet
+from server.subsidies.batches import BatchKind, BatchView, Preview, Sheet
 from server.subsidies.cells import MAX_SHEET_BYTES
 from server.subsidies.plans import PlanRefusal
-from server.subsidies.texts import TEXTS, lines_of, text_of
+from server.subsidies.texts import lines_of, text_of
 
-ADDRESS = "console"
 LISTED = 50
 """Batches of one list."""
 
@@ -41,11 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     take.add_argument("--total", default="", help="the control total in yuan (or meals), if the sheet has no 合计 line")
     take.add_argument("--reason", default="", help="what the approver reads; the file's name when left out")
     take.add_argument("--dry-run", action="store_true", help="only say what is right and wrong; write nothing")
-    approve = actions.add_parser("approve", help="approve a drafted batch as another person, and book it")
-    approve.add_argument("number")
-    for action in (take, approve):
-        action.add_argument("--login", default="", help="who does it; asks for the password")
-        action.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
+    add_login(take, required=False)
     month = actions.add_parser("month", help="give this month's subsidies to all who have not got them")
     month.add_argument("month", help="the current month, as 2026-09: a guard against slips")
     actions.add_parser("list", help="list batches, the newest first")
@@ -64,8 +56,6 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         match arguments.action:
             case "import":
                 return _import(arguments, found, site)
-            case "approve":
-                return _approve(arguments, found, site)
             case "month":
                 return _month(arguments, found, site)
             case _:
@@ -79,7 +69,10 @@ def _import(arguments: argparse.Namespace, found: Opened, site: SiteId) -> int:
     if arguments.dry_run:
         seen = found.database.read(lambda session: batches.preview(session, site, sheet))
         return _tell(seen, sheet.kind, chinese=_chinese(arguments))
-    maker = _signed_in(arguments, found, site)
+    if not arguments.login:
+        print("onecard: say who does this: --as LOGIN (or --dry-run)", file=sys.stderr)
+        return 2
+    maker = signed_in(arguments, found, site)
     if maker is None:
         return 1
     made = found.database.write(lambda session: batches.draft(session, found.system, site, sheet, f"staff:{maker}"))
@@ -94,38 +87,8 @@ def _import(arguments: argparse.Namespace, found: Opened, site: SiteId) -> int:
         print(f"onecard: {approval_text(asked, chinese=_chinese(arguments))}", file=sys.stderr)
         return 1
     print(_line(made))
-    print(f"another person approves it: onecard subsidy approve {made.number} --login LOGIN", file=sys.stderr)
+    print(f"another person approves it: onecard approval approve batch:{made.number} --as LOGIN", file=sys.stderr)
     return 0
-
-
-def _approve(arguments: argparse.Namespace, found: Opened, site: SiteId) -> int:
-    checker = _signed_in(arguments, found, site)
-    if checker is None:
-        return 1
-    now = found.system.clock.now()
-    waiting = found.database.read(lambda session: approvals.waiting(session, site, checker, OPERATIONS, now))
-    request = next((one for one in waiting if one.object == f"batch:{arguments.number}"), None)
-    if request is None:
-        print(f"onecard: nothing about batch {arguments.number} waits for {arguments.login}", file=sys.stderr)
-        return 1
-    refused = found.database.write(
-        lambda session: approvals.approve(session, found.system, site, request.id, (checker, request.seen), OPERATIONS)
-    )
-    if refused is None:
-        stored = found.database.read(lambda session: repository.batch_by_number(session, site, arguments.number))
-        print(_line(batches.view_of(stored)) if stored is not None else arguments.number)
-        return 0
-    print(f"onecard: {_why(refused, found, site, request.id, chinese=_chinese(arguments))}", file=sys.stderr)
-    return 1
-
-
-def _why(refused: ApprovalRefusal, found: Opened, site: SiteId, approval: ApprovalId, *, chinese: bool) -> str:
-    if refused is not ApprovalRefusal.OPERATION_REFUSED:
-        return approval_text(refused, chinese=chinese)
-    ended = found.database.read(lambda session: approvals.get(session, site, approval))
-    outcome = "" if ended is None else ended.outcome
-    known = {str(reason): reason for reason in TEXTS if isinstance(reason, BatchRefusal | PlanRefusal)}
-    return text_of(known[outcome], chinese=chinese) if outcome in known else outcome
 
 
 def _month(arguments: argparse.Namespace, found: Opened, site: SiteId) -> int:
@@ -173,22 +136,6 @@ def _sheet(arguments: argparse.Namespace) -> Sheet | None:
     return Sheet(arguments.number, kind, arguments.file.name[-batches.MAX_SOURCE :], content, control)
 
 
-def _signed_in(arguments: argparse.Namespace, found: Opened, site: SiteId) -> StaffId | None:
-    if not arguments.login:
-        print("onecard: say who does this: --login LOGIN (or --dry-run)", file=sys.stderr)
-        return None
-    if arguments.password_stdin:
-        password = sys.stdin.readline().rstrip("\n")
-    else:
-        password = getpass.getpass(f"Password of {arguments.login}: ")
-    sign_in = SignIn(found.database, found.system, site, Passwords(found.system.ids))
-    result = sign_in.verify(arguments.login, password, ADDRESS)
-    if result.staff is None:
-        print("onecard: login or password is wrong, or there were too many tries", file=sys.stderr)
-        return None
-    return result.staff.id
-
-
 def _tell(seen: Preview, kind: BatchKind, *, chinese: bool) -> int:
     for line in lines_of(seen, chinese=chinese):
         print(line)
@@ -203,5 +150,4 @@ def _line(batch: BatchView) -> str:
 
 
 def _chinese(arguments: argparse.Namespace) -> bool:
-    language = arguments.language or os.environ.get("LC_ALL") or os.environ.get("LANG") or "en"
-    return str(language).startswith("zh")
+    return chosen_language(arguments).startswith("zh")

@@ -59,6 +59,16 @@ def onecard(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     return main(["subsidy", *words])
 
 
+def approval(monkeypatch: pytest.MonkeyPatch, action: str, request: str, login: str) -> int:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(PASSWORD + "\n"))
+    return main(["approval", action, request, "--as", login, "--password-stdin"])
+
+
+def ask(monkeypatch: pytest.MonkeyPatch, action: str, *words: str) -> int:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(PASSWORD + "\n"))
+    return main(["money", action, "--as", "maker", "--password-stdin", *words])
+
+
 def sheet(tmp_path: Path, holder: Holder, amount: object = "12.34", number: str | None = None) -> str:
     file = tmp_path / "九月.xlsx"
     file.write_bytes(xlsx([("姓名", "补贴金额", "工号"), (holder.name, amount, number or holder.number)]))
@@ -75,12 +85,12 @@ def test_c27_from_the_dry_run_to_the_purse(
     assert "1 lines, 12.34" in capsys.readouterr().out
     assert onecard(monkeypatch, "list") == 0
     assert capsys.readouterr().out == ""
-    assert onecard(monkeypatch, *options, "--login", "maker", "--password-stdin") == 0
-    assert onecard(monkeypatch, *options, "--login", "maker", "--password-stdin") == 0  # asked twice, waits once
-    assert onecard(monkeypatch, "approve", "2026-09", "--login", "maker", "--password-stdin") == NOT_WELL
+    assert onecard(monkeypatch, *options, "--as", "maker", "--password-stdin") == 0
+    assert onecard(monkeypatch, *options, "--as", "maker", "--password-stdin") == 0  # asked twice, waits once
+    assert approval(monkeypatch, "approve", "batch:2026-09", "maker") == NOT_WELL
     assert "another person must approve it" in capsys.readouterr().err
     assert money.balances(holder)["subsidy"] == 0
-    assert onecard(monkeypatch, "approve", "2026-09", "--login", "checker", "--password-stdin") == 0
+    assert approval(monkeypatch, "approve", "batch:2026-09", "checker") == 0
     assert money.balances(holder)["subsidy"] == 1_234
     capsys.readouterr()
     assert onecard(monkeypatch, "list") == 0
@@ -103,10 +113,10 @@ def test_nobody_imports_without_saying_who_or_with_a_wrong_total(
     money: Money, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = sheet(tmp_path, money.holder())
-    assert onecard(monkeypatch, "import", file, "--number", "A", "--total", "12.34") == NOT_WELL
+    assert onecard(monkeypatch, "import", file, "--number", "A", "--total", "12.34") == USED_WRONGLY
     assert onecard(monkeypatch, "import", file, "--number", "A", "--total", "12.345", "--dry-run") == USED_WRONGLY
     assert onecard(monkeypatch, "import", str(tmp_path / "none"), "--number", "A", "--dry-run") == USED_WRONGLY
-    wrong = ("import", file, "--number", "A", "--total", "12.34", "--login", "nobody", "--password-stdin")
+    wrong = ("import", file, "--number", "A", "--total", "12.34", "--as", "nobody", "--password-stdin")
     assert onecard(monkeypatch, *wrong) == NOT_WELL
 
 
@@ -114,3 +124,46 @@ def test_a_month_is_run_by_its_name(money: Money, monkeypatch: pytest.MonkeyPatc
     assert money is not None
     assert onecard(monkeypatch, "month", "September") == USED_WRONGLY
     assert onecard(monkeypatch, "month", "2020-01") == NOT_WELL
+
+
+def test_c62_a_difference_is_asked_for_and_approved_by_another(
+    money: Money, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    holder = money.holder()
+    wanted = ("adjust", holder.number, "3.50", "--reason", "counted twice")
+    assert ask(monkeypatch, *wanted) == 0
+    about = f"account:{holder.account}/cash"
+    assert approval(monkeypatch, "decline", about, "checker") == 0
+    assert money.cash(holder) == 0
+    assert ask(monkeypatch, *wanted) == 0
+    monkeypatch.setattr(sys, "stdin", io.StringIO(PASSWORD + "\n"))
+    capsys.readouterr()
+    assert main(["approval", "list", "--as", "checker", "--password-stdin"]) == 0
+    assert "counted twice" in capsys.readouterr().out
+    assert approval(monkeypatch, "approve", about, "checker") == 0
+    assert money.cash(holder) == 350
+    assert approval(monkeypatch, "approve", about, "checker") == NOT_WELL
+    money.prove()
+
+
+def test_c24_a_plan_and_a_rule_from_the_command_line(
+    money: Money, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--mode", "reset", "--from", "2026-09", "--reason", "works council")
+    assert ask(monkeypatch, "plan", "all-staff", "staff", "300", *options) == 0
+    assert approval(monkeypatch, "approve", "plan:all-staff", "checker") == 0
+    assert ask(monkeypatch, "plan", "all-staff", "staff", "1.234", *options) == USED_WRONGLY
+    assert ask(monkeypatch, "rule", "cash", "--floor=-20", "--highest", "1000") == 0
+    assert ask(monkeypatch, "rule", "cash", "--floor", "2000", "--highest", "1000") == NOT_WELL
+    assert "below the highest" in capsys.readouterr().err
+    assert ask(monkeypatch, "merge", "1", "2", "--reason", "x") == USED_WRONGLY
+    assert money.books() == {}
+
+
+def test_c62_what_the_operation_refuses_is_told(
+    money: Money, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    holder = money.holder()
+    assert ask(monkeypatch, "adjust", "--reason", "x", "--", holder.number, "-5") == 0
+    assert approval(monkeypatch, "approve", f"account:{holder.account}/cash", "checker") == NOT_WELL
+    assert "below its floor" in capsys.readouterr().err
