@@ -78,6 +78,9 @@ def _import(arguments: argparse.Namespace, found: Opened, site: SiteId) -> int:
     made = found.database.write(lambda session: batches.draft(session, found.system, site, sheet, f"staff:{maker}"))
     if isinstance(made, Preview):
         return _tell(made, sheet.kind, chinese=_chinese(arguments))
+    if made.state != "draft":  # taken in before, and decided: nothing is left to ask
+        print(_line(made))
+        return 0
     content = BookBatch(made.id, made.number, made.kind, made.lines, made.total, made.content_hash)
     reason = arguments.reason or sheet.source
     asked = found.database.write(

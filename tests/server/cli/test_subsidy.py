@@ -95,6 +95,8 @@ def test_c27_from_the_dry_run_to_the_purse(
     capsys.readouterr()
     assert onecard(monkeypatch, "list") == 0
     assert "booked" in capsys.readouterr().out
+    assert onecard(monkeypatch, *options, "--as", "maker", "--password-stdin") == 0
+    assert approval(monkeypatch, "approve", "batch:2026-09", "checker") == NOT_WELL  # nothing waits
     money.prove()
 
 
