@@ -6,11 +6,12 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from cardcore.ids import AccountId, SiteId
 from server.access import repository as access_rows
+from server.canteen import menus
 from server.cli.close import chosen_language
 from server.cli.opened import Opened, SiteChoiceError, opened
 from server.close.models import CloseState
@@ -33,7 +34,7 @@ from server.settings import Settings
 from server.settlement import purchases
 from server.staff import repository as staff_rows
 
-TABLES = ("sums", "trial-balance", "statement", "margins")
+TABLES = ("sums", "dishes", "trial-balance", "statement", "margins")
 BOOKS = ("beancount", "hledger", "vouchers", "sign-off")
 
 
@@ -136,6 +137,9 @@ def _table(arguments: argparse.Namespace, session: ReadSession, site: SiteId) ->
     makers: dict[str, Callable[[], Table]] = {
         "sums": lambda: _sums(arguments, session, site),
         "trial-balance": lambda: report_tables.balances_table(books.trial_balance(session, site, *days)),
+        "dishes": lambda: report_tables.dishes_table(
+            menus.dishes_sold(session, site, days[0], days[1] + timedelta(days=1))
+        ),
         "statement": lambda: _statement(arguments, session, site),
         "margins": lambda: report_tables.margins_table(purchases.margins(session, site, *days)),
     }

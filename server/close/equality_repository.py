@@ -193,14 +193,16 @@ _BOOKED_WRONGLY = text("""
         where t.site_id = :site_id and t.business_day = :day and t.kind in ('charge', 'reversal')
             and (f.unit <> 'meal' or o.unit <> 'meal')
         group by 1, 2
+    ), posted as materialized (           -- else the whole table is walked in order of its key
+        select id, revision, reverses, amount_fen, posted_at from charge
+        where site_id = :site_id and business_day = :day
     ), held as (
         select c.id, c.amount_fen, coalesce(b.fen, 0) + case when c.revision % 2 = 1 then coalesce((
                    select sum(r.amount_fen) from transfer r
                    where r.charge_id = c.reverses and r.kind = 'refund' and r.posted_at <= c.posted_at), 0)
                else 0 end as booked_fen
-        from charge c left join booked b on b.charge_id = c.id
+        from posted c left join booked b on b.charge_id = c.id
             and b.kind = case when c.revision % 2 = 1 then 'reversal' else 'charge' end
-        where c.site_id = :site_id and c.business_day = :day
     )
     select id, amount_fen, cast(booked_fen as bigint) as booked_fen from held where amount_fen <> booked_fen
     order by 1 limit :limit

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from sqlalchemy import RowMapping
+
 from server.exports.table import Column, Kind, Table
 from server.ledger.roles import Unit
 from server.reports.books import BalanceLine, StatementLine
@@ -46,6 +48,14 @@ _MARGINS = (
     Column("cost", Kind.FEN, "Purchases", "采购成本"),
     Column("margin", Kind.FEN, "Gross margin", "毛利"),
 )
+_DISHES = (
+    Column("stall", Kind.TEXT, "Stall", "档口"),
+    Column("meal", Kind.TEXT, "Meal", "餐次"),
+    Column("code", Kind.TEXT, "Number", "菜号"),
+    Column("dish", Kind.TEXT, "Dish", "菜名"),
+    Column("portions", Kind.COUNT, "Portions", "份数"),
+    Column("list", Kind.FEN, "At list price", "按标价金额"),
+)
 _STATEMENT = (
     Column("at", Kind.TEXT, "When", "时间"),
     Column("business_day", Kind.TEXT, "Business day", "营业日"),
@@ -74,6 +84,15 @@ def balances_table(rows: Iterable[BalanceLine]) -> Table:
     money = (row for row in rows if row.unit is Unit.FEN)
     values = ((row.role, row.name, row.opening, row.debit, row.credit, row.closing) for row in money)
     return Table("trial-balance", _BALANCES, values)
+
+
+def dishes_table(rows: Iterable[RowMapping]) -> Table:
+    """Return the dishes of charges in force, by stall, meal and number, with portions and list price."""
+    values = (
+        (row["stall_id"], row["meal_id"], row["code"], row["name_zh"] or "", row["portions"], row["list_fen"])
+        for row in rows
+    )
+    return Table("dishes", _DISHES, values)
 
 
 def margins_table(rows: Iterable[Margin]) -> Table:

@@ -85,9 +85,11 @@ def _names_of(table: str) -> str:
 
 _PERSON = "left join person p on p.id = c.person_id"
 _SITE = "join site s on s.id = c.site_id"
+# `offset 0` keeps the text of a day from being made again for each of its charges.
 _MONTH = """join (
     select cast(d as date) as day, to_char(d, 'YYYY-MM') as month
     from generate_series(cast(:from_day as timestamp), cast(:through_day as timestamp), interval '1 day') d
+    offset 0
 ) calendar on calendar.day = c.business_day"""
 _DIMENSIONS: Mapping[str, _Dimension] = {
     "stall": _Dimension("c.stall_id", named_in=_names_of("stall")),

@@ -173,6 +173,21 @@ def test_a_stall_is_settled_and_paid_by_two(
     assert "已解款" in said
 
 
+def test_c72_dishes_are_exported_while_their_charge_stands(
+    house: CountingHouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with psycopg.connect(house.database.url) as connection:
+        connection.execute(
+            "insert into dish_line"
+            " select device_id, epoch, seq, 1, site_id, stall_id, meal_id, business_day, '7', 2, 350"
+            " from charge where revision = 0"
+        )
+    path = tmp_path / "dishes.csv"
+    assert main(["export", "dishes", str(path), "--from", str(DAY), "--through", str(DAY), "--language", "en"]) == 0
+    rows = path.read_text("utf-8-sig").splitlines()
+    assert rows[1:] == ["main,lunch,7,,4,14.00", "noodles,lunch,7,,2,7.00", "control_total 2,,,,6,21.00"]
+
+
 def test_files_are_written_and_repeat_to_the_byte(
     house: CountingHouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -181,6 +196,7 @@ def test_files_are_written_and_repeat_to_the_byte(
     for name, what in (
         ("sums.csv", ["sums", "--by", "stall,meal"]),
         ("sums.xlsx", ["sums", "--by", "department"]),
+        ("dishes.csv", ["dishes"]),
         ("trial.csv", ["trial-balance"]),
         ("margins.csv", ["margins"]),
         ("holder.csv", ["statement", "--person", person]),
