@@ -42,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _enrol(settings, options.code)
             case "witness":
                 return _witness(settings)
+            case "journal":
+                return _journal(settings, options)
             case _:
                 return _doctor(settings)
     except SettingsError as error:
@@ -67,6 +69,14 @@ def _parser() -> argparse.ArgumentParser:
     looking = card.add_parser("doctor", help="say what the card is and what it would accept; never writes")
     looking.add_argument("--reader", default="", help="a part of the reader's name (default: every reader)")
     commands.add_parser("doctor", help="look at settings, keys, journal, server and ports")
+    journal = commands.add_parser("journal", help="records as a file, for the server's `onecard collect`")
+    what = journal.add_subparsers(dest="action", required=True)
+    exporting = what.add_parser("export", help="write what the server does not have yet; the journal stays as it is")
+    exporting.add_argument("--all", action="store_true", help="every kept record, not only what waits")
+    exporting.add_argument("file", type=Path, help="the file to write; it must not exist")
+    salvaging = what.add_parser("salvage", help="write every record that can still be read in a damaged journal")
+    salvaging.add_argument("journal", type=Path, help="the file that was set aside: journal.damaged-....db")
+    salvaging.add_argument("file", type=Path, help="the file to write; it must not exist")
     return parser
 
 
@@ -135,6 +145,32 @@ def _witness(settings: Settings) -> int:
     for at_ms, why in held.refused:
         print(f"onecard-reader: a checkpoint was refused as {why}, at {at_ms} ms since 1970", file=sys.stderr)
     return TROUBLE if held.refused else 0
+
+
+def _journal(settings: Settings, options: argparse.Namespace) -> int:
+    from cardcore.clock import to_millis
+    from reader_daemon.identity import IdentityError, load_identity
+    from reader_daemon.journal_export import export
+    from reader_daemon.store.journal_schema import JournalDamagedError
+    from reader_daemon.system import real_system
+
+    salvaging = options.action == "salvage"
+    source = options.journal if salvaging else settings.data_dir / "journal.db"
+    made_at_ms = to_millis(real_system().clock.now())
+    try:
+        identity = load_identity(settings.data_dir)
+        done = export(source, identity, options.file, made_at_ms, software(), whole=salvaging or options.all)
+    except (IdentityError, JournalDamagedError, OSError) as error:
+        print(f"onecard-reader: {error}", file=sys.stderr)
+        return TROUBLE
+    print(f"{options.file}: {done.records} records of {done.epochs} epoch(s); at the server: onecard collect FILE")
+    for epoch, first, last in done.left_out.missing:
+        print(f"missing in epoch {epoch}: {first} to {last}", file=sys.stderr)
+    for problem in done.left_out.unreadable:
+        print(f"cannot be read: {problem}", file=sys.stderr)
+    if done.left_out.forged:
+        print(f"left out, because they are not authentic: {done.left_out.forged}", file=sys.stderr)
+    return TROUBLE if done.left_out.missing or done.left_out.forged or done.left_out.unreadable else 0
 
 
 def _doctor(settings: Settings) -> int:

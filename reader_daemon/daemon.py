@@ -31,8 +31,9 @@ from reader_daemon.recorder import Recorder
 from reader_daemon.signals import SIGNAL_LIFE_MS, identify_signals
 from reader_daemon.store.ballast import BALLAST_BYTES
 from reader_daemon.store.host import host_fingerprint
+from reader_daemon.store.inspection import check_steps
 from reader_daemon.store.journal_db import JournalSettings, JournalStore, StartReport
-from reader_daemon.store.journal_schema import JournalKeys
+from reader_daemon.store.journal_schema import JournalDamagedError, JournalKeys
 from reader_daemon.store.snapshot_db import SnapshotStore
 from reader_daemon.store.sqlite_file import Connect, connect
 from reader_daemon.store.witness_db import WitnessStore
@@ -47,6 +48,10 @@ from reader_daemon.uplink.session import remembered_commands
 from reader_daemon.witness import Witness
 
 TICK_SECONDS = 2.0
+FIRST_CHECK_SECONDS = 3_600.0
+CHECK_EVERY_SECONDS = 86_400.0
+CHECK_PAUSE_SECONDS = 0.1
+"""Between two steps of the daily check: taps come first."""
 FILL_ALARMS_PERCENT = (50, 80, 95)
 BOOT_ID_BYTES = 8
 
@@ -100,7 +105,7 @@ class Daemon:
         self._ports: dict[str, ReaderPort] = {}
         self._desks: dict[str, Desk] = {}
         self._filled_percent = 0
-        keys = JournalKeys(identity.device_id, identity.record_key)
+        self._keys = keys = JournalKeys(identity.device_id, identity.record_key)
         host = host_fingerprint(site.data_dir)
         self.journal = JournalStore(
             JournalSettings(site.data_dir / "journal.db", keys, host, ballast_bytes=parts.ballast_bytes),
@@ -138,6 +143,7 @@ class Daemon:
         tasks.append(asyncio.create_task(self._devices.run(), name="devices"))
         tasks.append(asyncio.create_task(self.uplink.run(), name="uplink"))
         tasks.append(asyncio.create_task(self._tick(), name="tick"))
+        tasks.append(asyncio.create_task(self._check_daily(), name="daily check"))
         try:
             for port in ports:
                 port.start()
@@ -230,6 +236,22 @@ class Daemon:
             await self._till_totals.look(self.policy)
             await self.recorder.probe()
             await asyncio.sleep(pause_seconds)
+
+    async def _check_daily(self) -> None:
+        """Verify the whole journal every day, a little at a time (a start verifies its end); renew the ballast."""
+        pause_seconds = FIRST_CHECK_SECONDS
+        while True:
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = CHECK_EVERY_SECONDS
+            await self._parts.run_beside(self.journal.ballast.renew)
+            steps = check_steps(self._site.data_dir / "journal.db", self._keys)
+            try:
+                while (checked := await self._parts.run_beside(lambda steps=steps: next(steps, None))) is not None:  # type: ignore[misc]
+                    await asyncio.sleep(CHECK_PAUSE_SECONDS)
+                    _log.debug("journal_checked", records=checked)
+            except JournalDamagedError as error:
+                _log.error("journal_check_failed", detail=str(error))
+                self._devices.tell(Happened("journal_check_failed", "", str(error), alarm=True))
 
     # --- for the use cases ---------------------------------------------------------------------------------------
 

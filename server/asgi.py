@@ -47,7 +47,11 @@ def create_app(settings: Settings, system: System | None = None) -> FastAPI:
     app = FastAPI(title="Onecard", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.parts = parts
     install_problems(app, parts.system.ids)
-    app.include_router(health_router(parts.database, parts.run, parts.bus, parts.pulse, parts.metrics))
+    app.include_router(
+        health_router(
+            parts.database, parts.run, parts.bus, parts.pulse, parts.metrics, parts.settings.backups, parts.system.clock
+        )
+    )
     app.include_router(enrolment_router(parts.database, parts.run, parts.system, parts.secrets, parts.pump.nudge))
     app.include_router(payments_router(parts.database, parts.run, parts.system, providers))
 

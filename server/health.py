@@ -11,6 +11,7 @@ import ipaddress
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -18,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
 from cardcore.clock import Clock
+from server.backup.manifest import newest_made_at
 from server.bus.protocol import Bus, BusState
 from server.database import Database, DatabaseUnavailableError, schema_version
 from server.link.ports import Run
@@ -78,7 +80,9 @@ class LoopPulse:
             self._metrics.loop_lag_seconds.set(self.worst_ms / 1000)
 
 
-def health_router(database: Database, run: Run, bus: Bus, pulse: LoopPulse, metrics: Metrics) -> APIRouter:
+def health_router(
+    database: Database, run: Run, bus: Bus, pulse: LoopPulse, metrics: Metrics, backups: Path, clock: Clock
+) -> APIRouter:
     """Return the three routes."""
     router = APIRouter()
 
@@ -93,13 +97,19 @@ def health_router(database: Database, run: Run, bus: Bus, pulse: LoopPulse, metr
         metrics.bus_up.set(int(bus.state is not BusState.DOWN))
         return {**found, "bus": str(bus.state)}
 
+    def backup_age_hours() -> int | None:
+        made_at = newest_made_at(backups)
+        age = None if made_at is None else clock.now() - made_at
+        metrics.backup_age_seconds.set(float("nan") if age is None else age.total_seconds())
+        return None if age is None else int(age.total_seconds() // 3600)
+
     @router.get("/healthz")
     async def healthz() -> Response:
         return _json(200, {"status": "alive", **pulse.as_json()})
 
     @router.get("/readyz")
     async def readyz() -> Response:
-        found = await checks()
+        found: dict[str, str | int | None] = {**await checks(), "backup_age_hours": await run(backup_age_hours)}
         if found["schema"] != "current":
             return _json(503, {"status": "unready", **found, "advice": "onecard doctor"})
         return _json(200, {"status": "degraded" if found["bus"] == BusState.DOWN else "ready", **found})
@@ -109,6 +119,7 @@ def health_router(database: Database, run: Run, bus: Bus, pulse: LoopPulse, metr
         if not is_of_this_machine(request):
             raise ProblemError(Problem.NOT_FOUND)
         await checks()
+        await run(backup_age_hours)
         return Response(metrics.render(), media_type=CONTENT_TYPE)
 
     return router

@@ -46,6 +46,14 @@ class Metrics:
         self.requests = Counter("onecard_requests_total", "HTTP requests", ("method", "status"), registry=registry)
         self.outbox_events = Counter("onecard_outbox_events_total", "Outbox events published", registry=registry)
         self.loop_lag_seconds = Gauge("onecard_loop_lag_seconds", "Worst recent event-loop lag", registry=registry)
+        self.invariants_broken = Gauge(
+            "onecard_invariants_broken", "Rows that break an invariant, as of the last sweep", ("invariant",),
+            registry=registry,
+        )  # fmt: skip
+        self.backup_age_seconds = Gauge(
+            "onecard_backup_age_seconds", "Age of the newest backup of `onecard backup`", registry=registry
+        )
+        self.sweeps = Counter("onecard_sweeps_total", "Sweeps of the books", ("result",), registry=registry)
         self.bus_up = Gauge("onecard_bus_up", "1 while Redis carries messages or none is configured", registry=registry)
         self.database_up = Gauge("onecard_database_up", "1 while the last check succeeded", registry=registry)
 

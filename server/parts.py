@@ -36,6 +36,7 @@ from server.outbox.feed import OutboxFeed
 from server.outbox.pump import Pump
 from server.secrets_file import load_secrets
 from server.settings import Settings
+from server.sweep.task import keep_sweeping
 from server.system import System, real_system
 from server.taps.batcher import Batcher
 from server.taps.repository import PostgresTaps
@@ -92,6 +93,7 @@ class Parts:
         self.spawn("batcher", self.batcher.serve())
         self.spawn("audit-sealer", self._sealing.serve())
         self.spawn("directory-watch", self.directory.watch())
+        self.spawn("sweep", keep_sweeping(self.database, self.run, self.system, self.metrics))
         # What stands now lives as long as the process: keeping it out of collections takes them out of the p99.
         gc.collect()
         gc.freeze()

@@ -47,6 +47,8 @@ UPLOAD_GATHER_MS = 50
 signature, a check of it and a share of a commit."""
 LARGE_UPLOAD_RECORDS = 64
 """An upload of so many records waits for no others."""
+MAX_RETURNED_CARDS = 300
+"""Refused cards of one frame that a daemon returns."""
 MAX_STATE_PART_BYTES = 48 * 1024
 COMMAND_LIFE_MS = 1_000
 """A command is dead this long after it was given (I8)."""
@@ -126,6 +128,8 @@ class Welcome(Struct, frozen=True, tag_field="t", tag="welcome"):
     """Records the daemon may have in flight."""
     new_epoch_wanted: bool = False
     """The server knows a higher seq than the daemon: its journal was rolled back (P2)."""
+    state_wanted: bool = False
+    """The server was restored and has forgotten the newest policy: return what you refuse, in `StateInstalled`."""
     signature: bytes = b""
     """Ed25519 of the server key over `cardcore.wire.signing.welcome_bytes`."""
 
@@ -179,6 +183,10 @@ class StateInstalled(Struct, frozen=True, tag_field="t", tag="state_installed"):
     content_hash: bytes
     deny_version: int = 0
     problem: str = ""
+    refused: tuple[tuple[CredentialKey, str], ...] = ()
+    """A part of the cards that the daemon refuses, each with its reason: what a restored server has to learn again."""
+    parts_left: int = -1
+    """Parts of that list still to come; 0 = this is the last; -1 = nobody asked for the list."""
 
 
 class StateCurrent(Struct, frozen=True, tag_field="t", tag="state_current"):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 BALLAST_BYTES = 8 * 1024 * 1024
+ROOM_TO_RENEW = 4
+"""Free space, in ballasts, before a reserve that was given up is taken again: it must not fill the disk anew."""
 _CHUNK = bytes(64 * 1024)
 
 
@@ -36,6 +39,16 @@ class Ballast:
             self.drop()
             return False
         return True
+
+    def renew(self) -> bool:
+        """Take the reserve again once the disk has room; returns whether it is held."""
+        if self.held:
+            return True
+        try:
+            free = shutil.disk_usage(self._path.parent).free
+        except OSError:
+            return False
+        return free >= self._size_bytes * ROOM_TO_RENEW and self.take()
 
     def drop(self) -> None:
         """Give the room back."""

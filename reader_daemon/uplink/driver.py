@@ -30,6 +30,7 @@ from cardcore.wire.messages import (
     ToServer,
     Upload,
     UploadAck,
+    Welcome,
 )
 from reader_daemon.blocking import RunBlocking
 from reader_daemon.store.journal_db import JournalStore
@@ -42,6 +43,7 @@ from reader_daemon.uplink.connection import Connection, Connector, LinkClosedErr
 from reader_daemon.uplink.effects import Effect, Ended, PolicyEffect
 from reader_daemon.uplink.installing import PolicyInstaller
 from reader_daemon.uplink.key_asks import KeyAsks
+from reader_daemon.uplink.returning import returned
 from reader_daemon.uplink.session import LinkSession, Phase, Surroundings
 from reader_daemon.uplink.settling import Settled, settle_welcome
 from reader_daemon.uplink.spell import Spell
@@ -251,7 +253,7 @@ class Uplink:
             case effects.Opened(welcome):
                 self._opened(
                     await self._run(lambda: settle_welcome(self._journal, welcome, self._epoch, self._wall_ms())),
-                    welcome.credit,
+                    welcome,
                 )
                 tasks.create_task(self._witness(None))
             case effects.ClockMeasured(sent_ms, server_ms, answered_ms):
@@ -282,7 +284,7 @@ class Uplink:
             case effects.Confirmed():
                 await self._installer.confirmed()
 
-    def _opened(self, settled: Settled, credit: int) -> None:
+    def _opened(self, settled: Settled, welcome: Welcome) -> None:
         if settled.problem:
             raise SessionEndedError(Ended(f"the journal failed: {settled.problem}"))
         if settled.closed:
@@ -290,10 +292,13 @@ class Uplink:
         self._backoff.reset()
         self._complained = ""
         self._spell.opened(self._around.clock.monotonic_ms())
-        self._credit = credit
+        self._credit = welcome.credit
         self.open = True
         self._to_upload.set()
         self._health_wanted.set()
+        if welcome.state_wanted:
+            for part in returned(self._around.policy):
+                self._say(part)
         _log.info("link_up", rewound_to=settled.rewound_to, pending=self._journal.pending)
 
     # --- live traffic ------------------------------------------------------------------------------------------

@@ -123,3 +123,12 @@ def file_hash(path: Path) -> str:
 def hashed_file(folder: Path, kind: Kind) -> Path:
     """Return the file whose hash the manifest holds."""
     return folder / BASE_FOLDER / "backup_manifest" if kind is Kind.BASE else folder / DUMP_FILE
+
+
+def newest_made_at(folder: Path) -> datetime | None:
+    """Return when the newest backup was made; None when there is none that can be read."""
+    found = listed(folder)
+    try:
+        return read(found[-1]).made_at if found else None
+    except BackupError:
+        return None

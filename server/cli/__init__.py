@@ -21,6 +21,7 @@ COMMANDS = {
     "people": "import people and their cards from a sheet, after a dry run",
     "edge-keys": "give single devices a reading key for the time without the server, list and revoke such keys",
     "keys": "make the card keys, show their state, begin new epochs, restore them",
+    "collect": "take a device's records from a file",
     "device": "enrol, list, assign and revoke reader daemons",
     "audit": "export the audit log, sign restore statements",
     "verify-audit": "check an exported audit log, offline, with the server's public key alone",

@@ -11,7 +11,7 @@ from typing import Any
 import redis
 
 from cardcore.ids import SiteId
-from server.cli import repository
+from server.cli import keeping_checks, repository
 from server.cli.findings import Finding, Level
 from server.database import Database, ReadSession, schema_version
 from server.devices import repository as devices
@@ -99,8 +99,12 @@ def check_site(session: ReadSession, site: SiteId, system: System, older: timede
     now = system.clock.now()
     yield from check_invariants(session, site)
     yield from check_policy(session, site)
-    for status in devices.statuses(session, site, now):
+    statuses = devices.statuses(session, site, now)
+    for status in statuses:
         yield from check_device(status)
+        yield from keeping_checks.check_device_clock(status)
+    yield from keeping_checks.check_versions(statuses)
+    yield from keeping_checks.check_ages(session, site, now)
     waiting = repository.unconfirmed_charges(session, site, now - older)
     named = "; ".join(f"{row.device} no. {row.seq}: {row.amount_fen} fen" for row in waiting)
     yield Finding("unconfirmed", Level.TROUBLE if waiting else Level.FINE, named)

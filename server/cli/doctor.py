@@ -12,7 +12,7 @@ from functools import partial
 from sqlalchemy.exc import SQLAlchemyError
 
 from cardcore.ids import SiteId
-from server.cli import checks, repository
+from server.cli import checks, keeping_checks, repository
 from server.cli.audit_check import check_audit
 from server.cli.findings import ADVICE, Finding, Level, as_line
 from server.database import Database, DatabaseUnavailableError, ReadSession
@@ -49,6 +49,8 @@ def examine(settings: Settings, older: timedelta) -> Iterator[Finding]:
     yield checks.check_data_dir(settings)
     yield checks.check_secrets(settings)
     yield checks.check_redis(settings)
+    yield from keeping_checks.check_backup(settings, real_system())
+    yield from keeping_checks.check_certificate(settings, real_system())
     url = settings.database_url or embedded_postgres_url(settings.data_dir)
     database = Database(url)
     try:
@@ -72,6 +74,8 @@ def _examine_database(database: Database, settings: Settings, older: timedelta) 
     for site, _slug in sites:
         yield from database.read(partial(_site_findings, site, system, older))
     yield database.read(lambda session: checks.check_outbox(session, system))
+    yield database.read(keeping_checks.check_archive)
+    yield from database.read(lambda session: list(keeping_checks.check_restore(session)))
     yield from database.read(lambda session: list(check_audit(session, settings, system)))
 
 

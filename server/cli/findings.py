@@ -126,6 +126,62 @@ ADVICE: Mapping[str, CheckText] = {
         "待封存：请启动服务进程。内容不符：请保留数据库现状并导出核对："
         "onecard audit export FILE，onecard verify-audit FILE（对照读卡程序保存的检查点）。",
     ),
+    "backup": CheckText(
+        "backup",
+        "备份",
+        "Make one: onecard backup; and let a timer do it every night. A database of your own may have its own backups.",
+        "请执行 onecard backup，并设置每晚自动备份；自建数据库可使用其自身的备份方式。",
+    ),
+    "backup_trial": CheckText(
+        "trial of a backup",
+        "备份试恢复",
+        "A backup counts once it was restored on trial: onecard backup verify",
+        "备份经试恢复验证后才可信：onecard backup verify",
+    ),
+    "backup_room": CheckText(
+        "room for backups",
+        "备份空间",
+        "Free space, lower ONECARD_BACKUPS_KEPT, or set ONECARD_BACKUP_DIR to another disk.",
+        "请清理空间、减少 ONECARD_BACKUPS_KEPT，或将 ONECARD_BACKUP_DIR 改到其他磁盘。",
+    ),
+    "log_archive": CheckText(
+        "archive of the log",
+        "日志归档",
+        "Mend the folder ONECARD_WAL_ARCHIVE_DIR soon: what is not archived fills the database's disk.",
+        "请尽快修复目录 ONECARD_WAL_ARCHIVE_DIR：未归档的日志会占满数据库磁盘。",
+    ),
+    "restored": CheckText(
+        "restored database",
+        "已恢复的数据库",
+        "Bring these devices online: they know which cards were blocked since. If one is lost for good: "
+        "onecard restore --release WHY. Gates and tills decide alone meanwhile.",
+        "请使这些设备上线：它们知道备份后停用了哪些卡。若设备已永久丢失：onecard restore --release 原因。"
+        "期间闸机与消费机离线工作。",
+    ),
+    "certificate": CheckText(
+        "TLS certificate",
+        "TLS 证书",
+        "Renew it and restart the server; devices that pin it as ca_file need the new one first.",
+        "请更新证书并重启服务器；以 ca_file 固定该证书的设备需先换上新证书。",
+    ),
+    "old_case": CheckText(
+        "case that waits too long",
+        "久未处理的事项",
+        "Give it to a person by name: what waits here may be money.",
+        "请指定专人处理：其中可能涉及资金。",
+    ),
+    "device_clock": CheckText(
+        "device clock",
+        "设备时钟",
+        "Let chrony or systemd-timesyncd set the box's clock; meals and schedules go by it when it is alone.",
+        "请用 chrony 或 systemd-timesyncd 校准设备时钟；离线时餐别与时段以其为准。",
+    ),
+    "versions": CheckText(
+        "software of the devices",
+        "设备软件版本",
+        "Bring all boxes to one version when it suits.",
+        "请择时将所有设备升级到同一版本。",
+    ),
     "outbox": CheckText(
         "event pump", "事件泵", "Start a server process: onecard serve", "请启动服务进程：onecard serve"
     ),

@@ -78,6 +78,30 @@ def open_cases(session: ReadSession, site: SiteId) -> dict[str, int]:
     return {row.kind: row.number for row in rows if row.number}
 
 
+def oldest_cases(session: ReadSession, site: SiteId) -> list[tuple[str, datetime]]:
+    """Return the oldest open Finding of each kind, and the oldest record in quarantine."""
+    rows = session.execute(
+        text(
+            "select kind, min(opened_at) from finding where site_id = :site and closed_at is null group by kind"
+            " union all select 'quarantine', min(received_at) from quarantine"
+            " where site_id = :site and closed_at is null having count(*) > 0 order by 1"
+        ),
+        {"site": site},
+    )
+    return [(kind, at) for kind, at in rows]
+
+
+def archive_facts(session: ReadSession) -> dict[str, Any]:
+    """Return how the archive of the log fares: mode, and columns of pg_stat_archiver."""
+    row = session.execute(
+        text(
+            "select current_setting('archive_mode') as mode, last_archived_wal, last_archived_time, last_failed_wal,"
+            " last_failed_time, failed_count from pg_stat_archiver"
+        )
+    ).one()
+    return row._asdict()
+
+
 def waiting_events(session: ReadSession, before: datetime) -> int:
     """Count outbox events that no pump has numbered although they are older than an instant."""
     return int(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from server.backup import service
@@ -21,6 +22,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--give-up", default="", metavar="GENERATION", help="set aside the database of this generation")
     parser.add_argument("--wal", type=Path, help="replay the archived log of this folder after the backup")
     parser.add_argument(
+        "--begin", type=_instant, metavar="INSTANT",
+        help="restore nothing: a database of your own was restored by your own means from a copy of this instant (UTC)",
+    )  # fmt: skip
+    parser.add_argument(
         "--release", metavar="WHY", default="", help="restore nothing: begin to grant although devices are missing"
     )
 
@@ -28,6 +33,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Restore or release."""
     try:
+        if arguments.begin:
+            return _begin(arguments, settings)
         return _release(arguments, settings) if arguments.release else _restore(arguments, settings)
     except BackupError as error:
         print(f"onecard: {error}", file=sys.stderr)
@@ -47,6 +54,19 @@ def _restore(arguments: argparse.Namespace, settings: Settings) -> int:
         file=sys.stderr,
     )
     return 0
+
+
+def _begin(arguments: argparse.Namespace, settings: Settings) -> int:
+    with opened(settings) as found:
+        made_at = arguments.begin
+        new = found.database.write(lambda session: service.begin_restored(session, found.system, made_at))
+    print(f"generation {new[:8]}; start the server: devices send their records again")
+    return 0
+
+
+def _instant(words: str) -> datetime:
+    found = datetime.fromisoformat(words)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 
 def _release(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -8,10 +8,11 @@ from typing import Any
 from cardcore.canteen.limits import Pin
 from cardcore.ids import CredentialKey, DeviceId, SiteId
 from cardcore.wire.messages import Health
+from server.backup import service as restores
 from server.canteen.pins import check_pin
-from server.database import Database
+from server.database import Database, WriteSession
 from server.devices import repository, service
-from server.link.ports import KnownDevice, Mark
+from server.link.ports import KnownDevice, Mark, Returned
 from server.secrets_file import ServerSecrets
 from server.staff.passwords import Passwords
 from server.system import System
@@ -71,6 +72,21 @@ class Register:
     def alarm(self, device_id: DeviceId, kind: str, detail: dict[str, Any]) -> None:
         """Open a Finding about a device."""
         self._database.write(lambda session: service.alarm(session, self._system, device_id, kind, detail))
+
+    def is_restored(self) -> bool:
+        """Tell whether the database waits for its devices after a restore."""
+        return self._database.read(restores.is_restored)
+
+    def returned(self, device_id: DeviceId, site: SiteId, refused: Returned) -> None:
+        """Refuse again what a device refuses; cards that the database does not know become a Finding."""
+
+        def write(session: WriteSession) -> None:
+            part = restores.Refused(refused.cards, refused.policy_version, refused.last)
+            unknown = restores.take_back(session, self._system, device_id, site, part)
+            if unknown:
+                service.alarm(session, self._system, device_id, "unknown_refused_cards", {"count": len(unknown)})
+
+        self._database.write(write)
 
     def generation(self) -> str:
         """Return the database's generation, drawing one at the first call ever."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from cardcore.ids import SiteId
 from server.database import ReadSession, WriteSession
+from server.ledger import data_repository
 from server.ledger import invariant_repository as repository
 
 Session = ReadSession | WriteSession
@@ -55,15 +56,39 @@ def inv_i04_meals_and_charges_agree(session: Session, site_id: SiteId, *, draine
     return wrong
 
 
+def inv_i05_no_online_overdraft(session: Session, site_id: SiteId) -> list[Violation]:
+    """I5: no charge decided online left a purse below its floor; looks at the last two business days.
+
+    Older ones are not looked at: a floor that was raised since would accuse them.
+    """
+    return _violations("i05", data_repository.online_overdrafts(session, site_id))
+
+
 def inv_i07_no_gaps(session: Session, site_id: SiteId) -> list[Violation]:
     """I7: up to the acknowledged mark of a journal every seq is stored or quarantined, and the records chain."""
     missing = _violations("i07", repository.gaps(session, site_id))
     return missing + _violations("i07", repository.broken_chains(session, site_id))
 
 
+def inv_i11_contents_fit_their_hashes(session: Session, site_id: SiteId) -> list[Violation]:
+    """I11: a stored record is what its hash says, and nothing that differs from it was set aside as the same."""
+    changed = _violations("i11", data_repository.changed_records(session, site_id))
+    return changed + _violations("i11", data_repository.false_conflicts(session, site_id))
+
+
 def inv_i13_refunds_within_the_charge(session: Session, site_id: SiteId) -> list[Violation]:
     """I13: what was given back of a transfer, and of a charge, by hand or by itself, is never more than it was."""
     return _violations("i13", repository.excessive_refunds(session, site_id))
+
+
+def inv_d01_ids_resolve(session: Session, site_id: SiteId) -> list[Violation]:
+    """D1: the tap path's rows name cards, people, accounts, devices and tills that exist: no foreign key says so."""
+    return _violations("d01", data_repository.dangling_ids(session, site_id))
+
+
+def inv_d02_meal_counts_follow_charges(session: Session, site_id: SiteId) -> list[Violation]:
+    """D2: how often somebody ate, as limits count it, is what the charges in force say; days with refunds aside."""
+    return _violations("d02", data_repository.wrong_meal_counts(session, site_id))
 
 
 def all_invariants(session: Session, site_id: SiteId, *, drained: bool = False) -> dict[str, list[Violation]]:
@@ -73,8 +98,12 @@ def all_invariants(session: Session, site_id: SiteId, *, drained: bool = False) 
         "i02_balances_equal_postings": inv_i02_balances_equal_postings(session, site_id),
         "i03_one_charge_per_tap": inv_i03_one_charge_per_tap(session, site_id),
         "i04_meals_and_charges_agree": inv_i04_meals_and_charges_agree(session, site_id, drained=drained),
+        "i05_no_online_overdraft": inv_i05_no_online_overdraft(session, site_id),
         "i07_no_gaps": inv_i07_no_gaps(session, site_id),
+        "i11_contents_fit_their_hashes": inv_i11_contents_fit_their_hashes(session, site_id),
         "i13_refunds_within_the_charge": inv_i13_refunds_within_the_charge(session, site_id),
+        "d01_ids_resolve": inv_d01_ids_resolve(session, site_id),
+        "d02_meal_counts_follow_charges": inv_d02_meal_counts_follow_charges(session, site_id),
     }
 
 

@@ -42,6 +42,10 @@ class Introduced:
 
     device: KnownDevice
     hello: Hello
+    is_restored: bool = False
+    """The server was restored and waits for what the devices refuse: it grants nothing yet."""
+    knows_policy: bool = True
+    """Whether the daemon's policy version is one of this generation's."""
 
 
 async def introduce(
@@ -57,9 +61,10 @@ async def introduce(
         who = await _proven(channel, nonce, devices, run)
         if isinstance(who, Introduced):
             mark = await run(devices.open_epoch, who.device.link.id, who.hello.epoch)
-            welcome = _welcome(who, mark, await run(devices.generation), system, key)
+            generation, is_restored = await run(devices.generation), await run(devices.is_restored)
+            welcome = _welcome(who, mark, generation, system, key, state_wanted=is_restored)
             await channel.send(codec.encode(welcome))
-            return who
+            return Introduced(who.device, who.hello, is_restored, who.hello.generation in {"", generation})
     except OUTAGES as error:
         log.warning("link_database_down", error=repr(error)[:200])
         advice = "The server's database is down; taps are decided locally meanwhile."
@@ -105,7 +110,9 @@ async def _known(hello: Hello, devices: Devices, run: Run) -> KnownDevice | None
     return await run(devices.known, device_id)
 
 
-def _welcome(who: Introduced, mark: Mark, generation: str, system: System, key: Ed25519PrivateKey) -> Welcome:
+def _welcome(
+    who: Introduced, mark: Mark, generation: str, system: System, key: Ed25519PrivateKey, *, state_wanted: bool
+) -> Welcome:
     welcome = Welcome(
         generation=generation,
         acked_through=mark.acked_through,
@@ -114,6 +121,7 @@ def _welcome(who: Introduced, mark: Mark, generation: str, system: System, key: 
         server_time_ms=to_millis(system.clock.now()),
         credit=UPLOAD_CREDIT,
         new_epoch_wanted=mark.acked_through > who.hello.last_seq,
+        state_wanted=state_wanted,
     )
     proof = signing.sign(key, signing.welcome_bytes(who.hello.nonce, who.hello.device, welcome))
     return msgspec.structs.replace(welcome, signature=proof)

@@ -49,6 +49,15 @@ class Mark(NamedTuple):
     head_hash: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A part of what a device refuses: credentials with reasons, the highest policy version it knows, the last part."""
+
+    cards: tuple[tuple[CredentialKey, str], ...]
+    policy_version: int
+    last: bool
+
+
 class Devices(Protocol):
     """The register of devices. Blocking calls, run through the injected executor."""
 
@@ -90,6 +99,14 @@ class Devices(Protocol):
 
     def generation(self) -> str:
         """Return the database's generation, which changes at every restore."""
+        ...
+
+    def is_restored(self) -> bool:
+        """Tell whether the database was restored and not every device has returned yet: no online grant."""
+        ...
+
+    def returned(self, device_id: DeviceId, site: SiteId, refused: Returned) -> None:
+        """Refuse again what a device refuses; the last part counts the device as returned."""
         ...
 
 

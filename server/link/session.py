@@ -57,6 +57,7 @@ from server.link.ports import (
     LinkClosedError,
     NoCardDesk,
     Policy,
+    Returned,
     Run,
 )
 from server.link.witness_feed import WitnessFeed
@@ -105,7 +106,8 @@ class Session:
         self._run = run
         self._system = system
         self._key = key
-        self._told = who.hello.policy_version
+        self._told = who.hello.policy_version if who.knows_policy else 0
+        self._is_restored = who.is_restored
         self._moved = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._uploads: asyncio.Queue[Upload] = asyncio.Queue(UPLOAD_CREDIT)
@@ -188,7 +190,7 @@ class Session:
             case Ping() as ping:
                 await self._send(Pong(ping.id, ping.sent_ms, to_millis(self._system.clock.now())))
             case StateInstalled() as state:
-                self._spawn(self._installed, state)
+                await self._state(state)
             case Health() as health:
                 self._spawn(self._noted, self._devices.healthy, self.device, health)
             case CommandDone() as done:
@@ -248,7 +250,7 @@ class Session:
 
     def _decide(self, tap: Tap, pin: Pin = Pin.NONE) -> None:
         """Hand a tap in. No answer where that cannot be: the daemon decides by itself at its deadline."""
-        if tap.epoch != self._hello.epoch or self._live_taps >= MAX_LIVE_TAPS:
+        if tap.epoch != self._hello.epoch or self._live_taps >= MAX_LIVE_TAPS or self._is_restored:
             return
         key = TapKey(self.device, tap.epoch, tap.record.seq)
         try:
@@ -330,6 +332,8 @@ class Session:
             await self._send(message)
 
     async def _send_policy(self) -> None:
+        if await self._waits_for_state():
+            return  # it would be older than what the daemon has, and would grant what was refused since
         newest = await self._run(self._policy.version, self.site)
         if newest == self._told and newest > 0:
             await self._send(StateCurrent(newest))
@@ -339,6 +343,28 @@ class Session:
         for message in policy_feed.messages(changes, str(self.site), self._key):
             await self._send(message)
         self._told = changes.version
+
+    async def _waits_for_state(self) -> bool:
+        """Tell whether the server is restored and not released; once released, the daemon takes the whole anew."""
+        was_restored, self._is_restored = self._is_restored, await self._run(self._devices.is_restored)
+        if was_restored and not self._is_restored:
+            self._told = 0
+        return self._is_restored
+
+    async def _state(self, state: StateInstalled) -> None:
+        """Take what a daemon says of its policy; refused cards in order: a part that is lost ends the session."""
+        if state.parts_left < 0:
+            self._spawn(self._installed, state)
+            return
+        version = max(state.version, state.deny_version)
+        refused = Returned(state.refused, version, last=state.parts_left == 0)
+        try:
+            await self._run(self._devices.returned, self.device, self.site, refused)
+        except OUTAGES as error:
+            log.warning("state_not_taken_back", device=str(self.device), error=repr(error)[:200])
+            await self.end(Goodbye(GoodbyeCode.BUSY, "The server cannot store now.", retry_after_ms=1000))
+        else:
+            self.policy_moved()
 
     async def _installed(self, state: StateInstalled) -> None:
         await self._noted(self._devices.installed, self.device, state.version, state.deny_version, state.problem)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 
+from server.backup.manifest import MANIFEST_FILE, Kind, Manifest, write
 from server.bus.local import LocalBus
 from server.bus.protocol import Bus
 from server.bus.redis_bus import RedisBus
@@ -28,10 +31,14 @@ def run() -> Iterator[Executor]:
 
 
 @asynccontextmanager
-async def site(database: Database, run: Executor, bus: Bus, system: System) -> AsyncIterator[httpx2.AsyncClient]:
+async def site(
+    database: Database, run: Executor, bus: Bus, system: System, backups: Path = Path("none")
+) -> AsyncIterator[httpx2.AsyncClient]:
     app, metrics = FastAPI(), Metrics()
     install_problems(app, system.ids)
-    app.include_router(health_router(database, run, bus, LoopPulse(system.clock, metrics), metrics))
+    app.include_router(
+        health_router(database, run, bus, LoopPulse(system.clock, metrics), metrics, backups, system.clock)
+    )
 
     @app.get("/fault")
     async def fault() -> None:
@@ -50,9 +57,21 @@ async def test_ready_and_alive(database: Database, run: Executor, system: System
     async with site(database, run, LocalBus(), system) as client:
         ready = await client.get("/readyz")
         assert (ready.status_code, ready.json()) == (
-            200, {"status": "ready", "database": "up", "schema": "current", "bus": "local"},
+            200, {"status": "ready", "database": "up", "schema": "current", "bus": "local", "backup_age_hours": None},
         )  # fmt: skip
         assert (await client.get("/healthz")).json()["status"] == "alive"
+
+
+async def test_the_age_of_the_newest_backup_is_told(
+    database: Database, run: Executor, system: System, tmp_path: Path
+) -> None:
+    made_at = system.clock.now() - timedelta(hours=27, minutes=5)
+    (tmp_path / "one").mkdir()
+    about = Manifest("one", Kind.BASE, made_at, "0.1", "0001", "18", "", (), 1, "")
+    write(tmp_path / "one", MANIFEST_FILE, about)
+    async with site(database, run, LocalBus(), system, tmp_path) as client:
+        assert (await client.get("/readyz")).json()["backup_age_hours"] == 27
+        assert "onecard_backup_age_seconds 97500.0" in (await client.get("/metrics")).text
 
 
 async def test_redis_lost_is_degraded_not_unready(database: Database, run: Executor, system: System) -> None:

@@ -57,18 +57,34 @@ def test_a_charge_without_an_outcome_is_wrong_only_when_all_is_drained(lunch: Lu
         ("update charge set amount_fen = 1 where revision = 0 and offline", {"i03", "i04"}),
         ("update charge set amount_fen = 1 where revision = 1", {"i03"}),
         ("update charge set revision = 2 where revision = 0 and offline", {"i03"}),
-        ("delete from charge where revision = 1", {"i03", "i04"}),
+        ("delete from charge where revision = 1", {"i03", "i04", "d02"}),
         ("update record set outcome = 'declined' where outcome = 'served' and offline", {"i04"}),
         ("update record set outcome = 'served' where outcome = 'cancelled'", {"i04"}),
         ("delete from record where seq = 3", {"i07"}),
-        ("update record set previous = 'x' where seq = 3", {"i07"}),
-        ("update record set previous = 'x' where seq = 1", {"i07"}),
+        ("update record set previous = 'x' where seq = 3", {"i07", "i11"}),
+        ("update record set previous = 'x' where seq = 1", {"i07", "i11"}),
+        ("update record set body = 'x' where seq = 3", {"i11"}),
+        ("update purse set floor_fen = 9999999", {"i05"}),
+        ("update record set card_id = gen_random_uuid() where card_id is not null", {"d01"}),
+        ("update record set person_id = gen_random_uuid() where person_id is not null", {"d01"}),
+        ("update charge set stall_id = 'nowhere' where revision = 0 and offline", {"d01"}),
+        ("update meal_count set count = count + 1", {"d02"}),
+        ("delete from meal_count", {"d02"}),
         ("update device_epoch set acked_through = acked_through + 1", {"i07"}),
     ],
 )
 def test_what_was_tampered_with_is_found(lunch: Lunch, statement: str, broken: set[str]) -> None:
     tamper(lunch, statement)
     assert violated(lunch) == broken
+
+
+def test_a_conflict_with_itself_is_found(lunch: Lunch) -> None:
+    tamper(
+        lunch,
+        "insert into quarantine select gen_random_uuid(), site_id, device_id, epoch, seq, 'conflict', hash, previous,"
+        " body, received_at from record where seq = 3",
+    )
+    assert violated(lunch) == {"i11"}
 
 
 def test_two_charges_of_one_tap_are_found(lunch: Lunch) -> None:
