@@ -35,6 +35,10 @@ class Interval(Struct, frozen=True):
     weekdays: int = EVERY_DAY
     on_holidays: bool = False
     """Whether the window is also open on holidays whose weekday is in the mask."""
+    first_day: date | None = None
+    """The window exists from this day on."""
+    last_day: date | None = None
+    """The window exists up to and with this day."""
 
 
 def interval_error(interval: Interval) -> str | None:
@@ -43,6 +47,8 @@ def interval_error(interval: Interval) -> str | None:
         return "an interval starts before it ends, within one day; split one that crosses midnight"
     if not 0 < interval.weekdays <= EVERY_DAY:
         return "an interval needs at least one weekday"
+    if interval.first_day is not None and interval.last_day is not None and interval.last_day < interval.first_day:
+        return "an interval's last day is not before its first"
     return None
 
 
@@ -59,6 +65,10 @@ def is_open(intervals: tuple[Interval, ...], days: Mapping[date, DayKind], momen
         if not interval.weekdays & weekday_bit:
             continue
         if kind is DayKind.HOLIDAY and not interval.on_holidays:
+            continue
+        if interval.first_day is not None and moment.day < interval.first_day:
+            continue
+        if interval.last_day is not None and moment.day > interval.last_day:
             continue
         if interval.start_seconds <= second < interval.end_seconds:
             return True

@@ -10,11 +10,15 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a tap ended as it did. The first three grant, all others refuse."""
+    """Why a tap ended as it did. The first group grants, all others refuse."""
 
     GRANTED = "granted"
     CHARGED = "charged"
     FREE_LANE = "free_lane"
+    GRANTED_AGAIN = "granted_again"
+    """Granted, and noted: the holder was inside already (soft anti-passback)."""
+    GRANTED_FULL = "granted_full"
+    """Granted, and noted: the zone holds as many people as it should."""
 
     # the card could not prove anything
     CARD_UNREADABLE = "card_unreadable"
@@ -51,6 +55,10 @@ class Reason(StrEnum):
     PRODUCT_NOT_FOR_GATE = "product_not_for_gate"
     NO_ACCESS_HERE = "no_access_here"
     NO_ACCESS_NOW = "no_access_now"
+    LOCKED_DOWN = "locked_down"
+    INSIDE_ALREADY = "inside_already"
+    ENTERED_JUST_NOW = "entered_just_now"
+    ZONE_FULL = "zone_full"
     LANE_UNKNOWN = "lane_unknown"
     LANE_LOCKED = "lane_locked"
     LANE_BUSY = "lane_busy"
@@ -113,7 +121,7 @@ class Reason(StrEnum):
         return self in GRANTING
 
 
-GRANTING = frozenset({Reason.GRANTED, Reason.CHARGED, Reason.FREE_LANE})
+GRANTING = frozenset({Reason.GRANTED, Reason.CHARGED, Reason.FREE_LANE, Reason.GRANTED_AGAIN, Reason.GRANTED_FULL})
 
 ALARMING = frozenset({Reason.CARD_LOST, Reason.CARD_STOLEN, Reason.CARD_NOT_GENUINE, Reason.CARD_SUPERSEDED})
 """Refusals that a guard must see as an alarm, because somebody holds what they should not."""

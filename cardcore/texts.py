@@ -27,6 +27,8 @@ REASON_TEXTS: Mapping[Reason, ReasonText] = {
     Reason.GRANTED: ReasonText("Please pass", "请通行", "PLEASE PASS"),
     Reason.CHARGED: ReasonText("Meal charged", "消费成功", "ENJOY YOUR MEAL"),
     Reason.FREE_LANE: ReasonText("Lane is open to all", "通道开放", "LANE OPEN"),
+    Reason.GRANTED_AGAIN: ReasonText("Please pass (you were inside already)", "请通行（您已在内）", "PLEASE PASS"),
+    Reason.GRANTED_FULL: ReasonText("Please pass (the area is full)", "请通行（区域人数已满）", "PLEASE PASS"),
     Reason.CARD_UNREADABLE: ReasonText("Card could not be read; hold it still", "读卡失败，请重新贴卡", "TRY AGAIN"),
     Reason.CARD_MOVED: ReasonText("Card was moved too early", "卡片移开过早，请重新贴卡", "HOLD CARD STILL"),
     Reason.CARD_NOT_GENUINE: ReasonText("Card failed its proof", "卡片认证失败，疑似伪卡", "CARD NOT VALID"),
@@ -53,6 +55,12 @@ REASON_TEXTS: Mapping[Reason, ReasonText] = {
     Reason.PRODUCT_NOT_FOR_GATE: ReasonText("Canteen-only card", "仅限食堂使用", "CANTEEN ONLY"),
     Reason.NO_ACCESS_HERE: ReasonText("No right to pass here", "无此处通行权限", "NO ACCESS HERE"),
     Reason.NO_ACCESS_NOW: ReasonText("No right to pass at this time", "此时段不可通行", "NO ACCESS NOW"),
+    Reason.LOCKED_DOWN: ReasonText("The area is locked down", "区域已封闭", "LOCKED DOWN"),
+    Reason.INSIDE_ALREADY: ReasonText(
+        "You are inside already; see the guard", "您已在内，请联系保安", "ALREADY INSIDE"
+    ),
+    Reason.ENTERED_JUST_NOW: ReasonText("This card entered moments ago", "该卡刚刚通行过，请稍后", "USED JUST NOW"),
+    Reason.ZONE_FULL: ReasonText("The area is full; please wait", "区域人数已满，请稍候", "AREA IS FULL"),
     Reason.LANE_UNKNOWN: ReasonText("Reader is not assigned to a lane", "读卡器未绑定通道", "NOT IN SERVICE"),
     Reason.LANE_LOCKED: ReasonText("Lane is locked", "通道已锁闭", "LANE LOCKED"),
     Reason.LANE_BUSY: ReasonText("Lane is in use, please wait", "通道使用中，请稍候", "PLEASE WAIT"),

@@ -1,7 +1,8 @@
 """`decide`: whether a credential may pass a lane. Pure, total, and the same on server and daemon.
 
 Checks run in a fixed order and the first that fails gives the one reason, nearest cause first: the lane, the card,
-its product and assurance, then the right to the zone, then the time.
+its product and assurance, the right to the zone, the time, a lock-down, then what depends on where people are
+(`cardcore.access.presence`).
 """
 
 from __future__ import annotations
@@ -11,11 +12,22 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from cardcore.access.items import CardItem, CardState, Degraded, LaneItem, LaneMode, Product, ZoneItem
+from cardcore.access.items import (
+    CardItem,
+    CardState,
+    Degraded,
+    LaneItem,
+    LaneMode,
+    LevelItem,
+    Product,
+    ThreatEffect,
+    ZoneItem,
+)
+from cardcore.access.presence import NOWHERE, Whereabouts, presence_reason
 from cardcore.access.snapshot import Snapshot
 from cardcore.calendar import is_open
 from cardcore.clock import site_time, to_millis
-from cardcore.ids import CredentialKey, LaneId
+from cardcore.ids import CredentialKey, LaneId, ZoneId
 from cardcore.reasons import ALARMING, Reason
 
 STATE_REASONS: Mapping[CardState, Reason] = MappingProxyType(
@@ -55,6 +67,7 @@ class SiteState:
 
     denied: Mapping[str, Reason] = field(default_factory=dict)
     lane_ready: Mapping[str, bool] = field(default_factory=dict)
+    whereabouts: Whereabouts = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,30 +149,50 @@ def _reason(tap: GateTap, card: CardItem | None, snapshot: Snapshot, state: Site
         return Reason.LANE_LOCKED
     if not state.lane_ready.get(tap.lane, True):
         return Reason.LANE_NOT_READY
-    if lane.mode is LaneMode.FREE:
+    locked_down = is_locked_down(snapshot, lane.to_zone, at)
+    if lane.mode is LaneMode.FREE and not locked_down:
         return Reason.FREE_LANE
     refused = card_reason(card, tap.credential, state.denied, at)
     if refused is not None:
         return refused
     if card is None:  # card_reason has refused already; this is for the type checker
         return Reason.CARD_UNKNOWN
-    return _right(card, lane, snapshot.zone_of(lane.to_zone), snapshot, at)
+    right = _right(card, lane, snapshot.zone_of(lane.to_zone), snapshot, at)
+    if isinstance(right, Reason):
+        return right
+    if locked_down and not any(level.overrides_lockdown for level in right):
+        return Reason.LOCKED_DOWN
+    if any(level.passback_exempt for level in right):
+        return Reason.GRANTED
+    return presence_reason(card.person, snapshot.zone_of(lane.to_zone), state.whereabouts, at)
 
 
-def _right(card: CardItem, lane: LaneItem, zone: ZoneItem | None, snapshot: Snapshot, at: datetime) -> Reason:
+def _right(
+    card: CardItem, lane: LaneItem, zone: ZoneItem | None, snapshot: Snapshot, at: datetime
+) -> tuple[LevelItem, ...] | Reason:
+    """Return the levels that open this lane now, at least one, or the reason why none does."""
     if card.product not in GATE_PRODUCTS:
         return Reason.PRODUCT_NOT_FOR_GATE
     scheme = card.credential.partition(":")[0]
     if scheme in LOW_ASSURANCE_SCHEMES and (zone is None or not zone.low_assurance_allowed):
         return Reason.ASSURANCE_TOO_LOW
     moment = site_time(at, snapshot.zone, snapshot.day_starts_at)
-    somewhere = False
-    for level_id in card.levels:
-        level = snapshot.level(level_id)
-        if level is None or lane.to_zone not in level.zones:
-            continue
-        somewhere = True
-        schedule = snapshot.schedule(level.schedule)
-        if schedule is not None and is_open(schedule.intervals, snapshot.days, moment):
-            return Reason.GRANTED
-    return Reason.NO_ACCESS_NOW if somewhere else Reason.NO_ACCESS_HERE
+    held = [level for level_id in card.levels if (level := snapshot.level(level_id)) is not None]
+    here = [level for level in held if lane.to_zone in level.zones]
+    if not here:
+        return Reason.NO_ACCESS_HERE
+    opening = tuple(
+        level
+        for level in here
+        if (schedule := snapshot.schedule(level.schedule)) is not None
+        and is_open(schedule.intervals, snapshot.days, moment)
+    )
+    return opening or Reason.NO_ACCESS_NOW
+
+
+def is_locked_down(snapshot: Snapshot, zone: ZoneId, at: datetime) -> bool:
+    """Tell whether the highest plan in force over a zone locks it; plans end by themselves (A36, A37)."""
+    milliseconds = to_millis(at)
+    over = [plan for plan in snapshot.threats if zone in plan.zones and milliseconds < plan.until_ms]
+    highest = max(over, key=lambda plan: (plan.rank, plan.id), default=None)
+    return highest is not None and highest.effect is ThreatEffect.LOCK

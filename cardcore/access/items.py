@@ -71,6 +71,25 @@ class Degraded(StrEnum):
     FREE = "free"
 
 
+class Passback(StrEnum):
+    """What happens to a person who enters a zone they are already in (A23, A24)."""
+
+    NONE = "none"
+    SOFT = "soft"
+    """Granted, with a reason of its own in every record."""
+    HARD = "hard"
+    """Refused."""
+
+
+class ThreatEffect(StrEnum):
+    """What an active threat plan makes of the lanes into its zones (A36, A37)."""
+
+    LOCK = "lock"
+    """Only levels that override a lock-down pass."""
+    NORMAL = "normal"
+    """As without any plan: an exception from plans of lower rank."""
+
+
 class AccountState(StrEnum):
     """Whether an account may be charged."""
 
@@ -97,6 +116,15 @@ class ZoneItem(Struct, frozen=True, tag_field="kind", tag="zone"):
     id: ZoneId
     low_assurance_allowed: bool = True
     """Whether identifiers without a cryptographic proof (uid, wiegand) are accepted here."""
+    passback: Passback = Passback.NONE
+    passback_minutes: int = 0
+    """Timed anti-passback (A25): nobody enters again within so many minutes of entering; 0 = no such rule."""
+    passback_forgets_hours: int = 168
+    """Age at which a position that nobody confirmed is forgotten (A26)."""
+    occupancy_limit: int = 0
+    """People who may be inside; 0 = no limit (A29)."""
+    occupancy_hard: bool = False
+    """Whether a full zone refuses; otherwise it grants with a reason of its own."""
 
 
 class LaneItem(Struct, frozen=True, tag_field="kind", tag="lane"):
@@ -121,6 +149,21 @@ class LevelItem(Struct, frozen=True, tag_field="kind", tag="level"):
     id: LevelId
     zones: tuple[ZoneId, ...]
     schedule: ScheduleId
+    passback_exempt: bool = False
+    """Holders are not asked where they are (A26)."""
+    overrides_lockdown: bool = False
+    """Holders pass a lock-down (A36)."""
+
+
+class ThreatItem(Struct, frozen=True, tag_field="kind", tag="threat"):
+    """A threat plan that is in force. Of several over one zone the highest rank decides (A37)."""
+
+    id: str
+    zones: tuple[ZoneId, ...]
+    rank: int = 0
+    effect: ThreatEffect = ThreatEffect.LOCK
+    until_ms: int = 2**53
+    """When it ends by itself, milliseconds since 1970 UTC."""
 
 
 class ScheduleItem(Struct, frozen=True, tag_field="kind", tag="schedule"):
@@ -294,6 +337,7 @@ Item = (
     | ZoneItem
     | LaneItem
     | LevelItem
+    | ThreatItem
     | ScheduleItem
     | DayItem
     | CardItem
@@ -324,5 +368,14 @@ def item_key(item: Item) -> str:
             return f"eligibility/{item.stall}/{item.meal}"
         case MenuItem():
             return f"menu/{item.stall}/{item.day.isoformat()}"
-        case ZoneItem() | LaneItem() | LevelItem() | ScheduleItem() | TillItem() | MealItem() | LimitItem():
+        case (
+            ZoneItem()
+            | LaneItem()
+            | LevelItem()
+            | ThreatItem()
+            | ScheduleItem()
+            | TillItem()
+            | MealItem()
+            | LimitItem()
+        ):
             return f"{type(item).__struct_config__.tag}/{item.id}"

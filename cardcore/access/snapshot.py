@@ -29,6 +29,7 @@ from cardcore.access.items import (
     ScheduleItem,
     SiteItem,
     TariffItem,
+    ThreatItem,
     TillItem,
     ZoneItem,
 )
@@ -165,6 +166,11 @@ class Snapshot:
         """Find an access level by its id."""
         return self._kinds["level"].get(f"level/{level_id}")
 
+    @property
+    def threats(self) -> Iterable[ThreatItem]:
+        """All threat plans in force."""
+        return self._kinds["threat"].values()
+
     def schedule(self, schedule_id: str) -> ScheduleItem | None:
         """Find a schedule by its id."""
         return self._kinds["schedule"].get(f"schedule/{schedule_id}")
@@ -273,6 +279,7 @@ _KINDS = {
     ZoneItem: "zone",
     LaneItem: "lane",
     LevelItem: "level",
+    ThreatItem: "threat",
     ScheduleItem: "schedule",
     DayItem: "day",
     CardItem: "card",
