@@ -78,8 +78,13 @@ def lane_rows(session: Connection, site_id: UUID) -> Rows:
     return session.execute(_LANES, {"site_id": site_id}).mappings().all()
 
 
+def threat_rows(session: Connection, site_id: UUID) -> Rows:
+    """Return the threat plans in force."""
+    return session.execute(_THREATS, {"site_id": site_id}).mappings().all()
+
+
 def upsert_zones(session: Connection, site_id: UUID, rows: NewRows) -> None:
-    """Add or change zones: id, name_en, name_zh, low_assurance_allowed."""
+    """Add or change zones: the columns of `Zone`."""
     _each(session, _UPSERT_ZONE, site_id, rows)
 
 
@@ -162,12 +167,18 @@ _ZONES = text("select * from zone where site_id = :site_id order by id")
 _SCHEDULES = text("select * from schedule where site_id = :site_id order by id")
 _DAYS = text("select * from calendar_day where site_id = :site_id order by day")
 _LEVELS = text("select * from access_level where site_id = :site_id order by id")
+_THREATS = text("select * from threat_plan where site_id = :site_id and active_since is not null order by id")
 _LANES = text("select * from lane where site_id = :site_id order by id")
 _UPSERT_ZONE = text("""
-    insert into zone (site_id, id, name_en, name_zh, low_assurance_allowed)
-    values (:site_id, :id, :name_en, :name_zh, :low_assurance_allowed)
+    insert into zone (site_id, id, name_en, name_zh, low_assurance_allowed, passback, passback_minutes,
+        passback_forgets_hours, occupancy_limit, occupancy_hard, nightly_reset)
+    values (:site_id, :id, :name_en, :name_zh, :low_assurance_allowed, :passback, :passback_minutes,
+        :passback_forgets_hours, :occupancy_limit, :occupancy_hard, :nightly_reset)
     on conflict (site_id, id) do update set name_en = excluded.name_en, name_zh = excluded.name_zh,
-        low_assurance_allowed = excluded.low_assurance_allowed
+        low_assurance_allowed = excluded.low_assurance_allowed, passback = excluded.passback,
+        passback_minutes = excluded.passback_minutes, passback_forgets_hours = excluded.passback_forgets_hours,
+        occupancy_limit = excluded.occupancy_limit, occupancy_hard = excluded.occupancy_hard,
+        nightly_reset = excluded.nightly_reset
 """)
 _UPSERT_SCHEDULE = text("""
     insert into schedule (site_id, id, name_en, name_zh, intervals)
@@ -181,11 +192,13 @@ _UPSERT_DAY = text("""
 """)
 _DELETE_DAYS = text("delete from calendar_day where site_id = :site_id and day = any(:days)")
 _UPSERT_LEVEL = text("""
-    insert into access_level (site_id, id, name_en, name_zh, schedule_id, zones, privileged)
-    values (:site_id, :id, :name_en, :name_zh, :schedule_id, :zones, :privileged)
+    insert into access_level (site_id, id, name_en, name_zh, schedule_id, zones, privileged, passback_exempt,
+        overrides_lockdown)
+    values (:site_id, :id, :name_en, :name_zh, :schedule_id, :zones, :privileged, :passback_exempt,
+        :overrides_lockdown)
     on conflict (site_id, id) do update set name_en = excluded.name_en, name_zh = excluded.name_zh,
-        schedule_id = excluded.schedule_id, zones = excluded.zones,
-        privileged = access_level.privileged or excluded.privileged
+        schedule_id = excluded.schedule_id, zones = excluded.zones, passback_exempt = excluded.passback_exempt,
+        overrides_lockdown = excluded.overrides_lockdown, privileged = access_level.privileged or excluded.privileged
 """)
 _UPSERT_LANE = text("""
     insert into lane (site_id, id, name_en, name_zh, reader, from_zone, to_zone, mode, degraded, open_window_ms,

@@ -11,7 +11,7 @@ from datetime import date
 
 import msgspec
 
-from cardcore.access.items import Degraded, LaneMode
+from cardcore.access.items import Degraded, LaneMode, Passback
 from cardcore.calendar import DayKind, Interval, interval_error
 from cardcore.ids import DeviceId, LaneId, LevelId, PersonId, ScheduleId, SiteId, TillId, ZoneId
 from server.access import repository
@@ -27,6 +27,9 @@ from server.system import System
 
 MAX_INTERVALS = 64
 """Intervals of one schedule."""
+MAX_PASSBACK_MINUTES = 1_440
+MAX_FORGETS_HOURS = 8_760
+MAX_OCCUPANCY = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,13 @@ class Zone:
     name_en: str
     name_zh: str
     low_assurance_allowed: bool = True
+    passback: Passback = Passback.NONE
+    passback_minutes: int = 0
+    passback_forgets_hours: int = 168
+    occupancy_limit: int = 0
+    occupancy_hard: bool = False
+    nightly_reset: bool = False
+    """Whether everybody inside is forgotten at the end of the business day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,8 @@ class AccessLevel:
     zones: tuple[ZoneId, ...]
     privileged: bool = False
     """Whether giving it takes two people; cannot be taken back, since that would be one person's way around it."""
+    passback_exempt: bool = False
+    overrides_lockdown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +127,25 @@ def find_site(session: ReadSession | WriteSession, slug: str) -> SiteId | None:
     return SiteId(found) if found is not None else None
 
 
-def put_zones(session: WriteSession, system: System, site_id: SiteId, zones: Sequence[Zone], actor: str) -> None:
-    """Add or change zones."""
+def put_zones(session: WriteSession, system: System, site_id: SiteId, zones: Sequence[Zone], actor: str) -> str | None:
+    """Add or change zones; refused when a rule is out of its range."""
+    for zone in zones:
+        problem = _zone_problem(zone)
+        if problem is not None:
+            return problem
     repository.upsert_zones(session, site_id, [asdict(zone) for zone in zones])
     _changed(session, system, site_id, actor, "zone", [asdict(zone) for zone in zones])
+    return None
+
+
+def _zone_problem(zone: Zone) -> str | None:
+    if not 0 <= zone.passback_minutes <= MAX_PASSBACK_MINUTES:
+        return f"zone {zone.id}: passback_minutes is 0 to {MAX_PASSBACK_MINUTES}"
+    if not 1 <= zone.passback_forgets_hours <= MAX_FORGETS_HOURS:
+        return f"zone {zone.id}: passback_forgets_hours is 1 to {MAX_FORGETS_HOURS}"
+    if not 0 <= zone.occupancy_limit <= MAX_OCCUPANCY:
+        return f"zone {zone.id}: occupancy_limit is 0 (none) to {MAX_OCCUPANCY}"
+    return None
 
 
 def put_schedule(session: WriteSession, system: System, site_id: SiteId, schedule: Schedule, actor: str) -> str | None:

@@ -22,11 +22,14 @@ from cardcore.access.items import (
     LimitItem,
     MealItem,
     MenuItem,
+    Passback,
     Product,
     RateItem,
     ScheduleItem,
     SiteItem,
     TariffItem,
+    ThreatEffect,
+    ThreatItem,
     TillItem,
     Turn,
     ZoneItem,
@@ -55,12 +58,20 @@ def site_item(row: Row) -> SiteItem:
 
 def zone_item(row: Row) -> ZoneItem:
     """Build from `zone`."""
-    return ZoneItem(id=row["id"], low_assurance_allowed=row["low_assurance_allowed"])
+    return ZoneItem(
+        id=row["id"],
+        low_assurance_allowed=row["low_assurance_allowed"],
+        passback=Passback(row["passback"]),
+        passback_minutes=row["passback_minutes"],
+        passback_forgets_hours=row["passback_forgets_hours"],
+        occupancy_limit=row["occupancy_limit"],
+        occupancy_hard=row["occupancy_hard"],
+    )
 
 
 def schedule_item(row: Row) -> ScheduleItem:
     """Build from `schedule`, whose intervals are JSON objects with the fields of `Interval`."""
-    return ScheduleItem(id=row["id"], intervals=tuple(Interval(**interval) for interval in row["intervals"]))
+    return ScheduleItem(id=row["id"], intervals=msgspec.convert(row["intervals"], tuple[Interval, ...]))
 
 
 def day_item(row: Row) -> DayItem:
@@ -70,7 +81,25 @@ def day_item(row: Row) -> DayItem:
 
 def level_item(row: Row) -> LevelItem:
     """Build from `access_level`."""
-    return LevelItem(id=row["id"], zones=tuple(sorted(row["zones"])), schedule=row["schedule_id"])
+    return LevelItem(
+        id=row["id"],
+        zones=tuple(sorted(row["zones"])),
+        schedule=row["schedule_id"],
+        passback_exempt=row["passback_exempt"],
+        overrides_lockdown=row["overrides_lockdown"],
+    )
+
+
+def threat_item(row: Row) -> ThreatItem:
+    """Build from a `threat_plan` in force."""
+    until = row["active_until"]
+    return ThreatItem(
+        id=row["id"],
+        zones=tuple(sorted(row["zones"])),
+        rank=row["rank"],
+        effect=ThreatEffect(row["effect"]),
+        until_ms=to_millis(until) if until else NEVER_ENDS_MS,
+    )
 
 
 def lane_item(row: Row) -> LaneItem:

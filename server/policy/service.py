@@ -26,7 +26,7 @@ from server.policy import builders, repository
 from server.system import System
 
 KINDS = frozenset({
-    "site", "zone", "schedule", "day", "level", "lane", "till", "meal", "tariff", "limit", "rate", "eligibility",
+    "site", "zone", "schedule", "day", "level", "threat", "lane", "till", "meal", "tariff", "limit", "rate", "eligibility",
     "menu", "card",
 })  # fmt: skip
 """Every kind of item a site's rows give."""
@@ -91,6 +91,7 @@ def site_items(session: Session, site_id: SiteId, kinds: Collection[str] = KINDS
         ("schedule", access_rows.schedule_rows, builders.schedule_item),
         ("day", access_rows.day_rows, builders.day_item),
         ("level", access_rows.level_rows, builders.level_item),
+        ("threat", access_rows.threat_rows, builders.threat_item),
         ("lane", access_rows.lane_rows, builders.lane_item),
         ("till", canteen_rows.till_rows, builders.till_item),
         ("meal", canteen_rows.meal_rows, builders.meal_item),

@@ -1,0 +1,77 @@
+"""The SQL of positions and of what is known of zones. The tap path moves people; this reads, and puts right."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, RowMapping, text
+
+
+def lock_position(session: Connection, site_id: UUID, person_id: UUID) -> RowMapping | None:
+    """Lock and return a person's position, or None when nobody knows it."""
+    return session.execute(_LOCK, {"site_id": site_id, "person_id": person_id}).mappings().one_or_none()
+
+
+def forget(session: Connection, person_id: UUID) -> None:
+    """Forget a person's position."""
+    session.execute(_FORGET, {"person_id": person_id})
+
+
+def forget_zone(session: Connection, site_id: UUID, zone_id: str, before: datetime) -> int:
+    """Forget everybody in a zone who came before an instant; return how many that were."""
+    return session.execute(_FORGET_ZONE, {"site_id": site_id, "zone_id": zone_id, "before": before}).rowcount
+
+
+def clear_zone_state(session: Connection, site_id: UUID, zone_id: str, day: date | None) -> Mapping[str, Any]:
+    """Set a zone's unknown heads to none and its contents to certain; return what stood there."""
+    parameters = {"site_id": site_id, "zone_id": zone_id, "day": day}
+    old = session.execute(_ZONE_STATE, parameters).mappings().one_or_none()
+    session.execute(_CLEAR_ZONE_STATE, parameters)
+    return dict(old) if old else {"unknown": 0, "uncertain_since": None}
+
+
+def zones_to_reset(session: Connection, site_id: UUID, day: date) -> list[str]:
+    """Return the zones with a nightly reset that have had none on this business day, in order."""
+    return list(session.execute(_TO_RESET, {"site_id": site_id, "day": day}).scalars())
+
+
+def people_inside(session: Connection, site_id: UUID, zones: Collection[str], since: datetime) -> Sequence[RowMapping]:
+    """Return who is in these zones by their last passage since an instant, by name."""
+    parameters = {"site_id": site_id, "zones": list(zones), "since": since}
+    return session.execute(_INSIDE, parameters).mappings().all()
+
+
+def heads(session: Connection, site_id: UUID, since: datetime) -> Sequence[RowMapping]:
+    """Return every zone with how many people are known and unknown in it."""
+    return session.execute(_HEADS, {"site_id": site_id, "since": since}).mappings().all()
+
+
+_LOCK = text("select * from presence where site_id = :site_id and person_id = :person_id for update")
+_FORGET = text("delete from presence where person_id = :person_id")
+_FORGET_ZONE = text("delete from presence where site_id = :site_id and zone_id = :zone_id and at < :before")
+_ZONE_STATE = text("""
+    select unknown, uncertain_since from zone_state where site_id = :site_id and zone_id = :zone_id for update
+""")
+_CLEAR_ZONE_STATE = text("""
+    insert into zone_state (site_id, zone_id, reset_on) values (:site_id, :zone_id, :day)
+    on conflict (site_id, zone_id) do update set unknown = 0, uncertain_since = null,
+        reset_on = coalesce(excluded.reset_on, zone_state.reset_on)
+""")
+_TO_RESET = text("""
+    select z.id from zone z left join zone_state s on s.site_id = z.site_id and s.zone_id = z.id
+    where z.site_id = :site_id and z.nightly_reset and (s.reset_on is null or s.reset_on < :day) order by z.id
+""")
+_INSIDE = text("""
+    select p.person_id, h.number, h.name, h.department_id, p.zone_id, p.at, p.assumed
+    from presence p join person h on h.id = p.person_id
+    where p.site_id = :site_id and p.zone_id = any(:zones) and p.at > :since order by h.name, h.number
+""")
+_HEADS = text("""
+    select z.id, z.name_en, z.name_zh, z.occupancy_limit, coalesce(s.unknown, 0) as unknown, s.uncertain_since,
+        (select count(*) from presence p where p.site_id = z.site_id and p.zone_id = z.id and p.at > :since) as known
+    from zone z left join zone_state s on s.site_id = z.site_id and s.zone_id = z.id
+    where z.site_id = :site_id order by z.id
+""")
