@@ -162,6 +162,11 @@ class Snapshot:
         """Find a zone by its id."""
         return self._kinds["zone"].get(f"zone/{zone_id}")
 
+    @property
+    def zones(self) -> Iterable[ZoneItem]:
+        """All zones."""
+        return self._kinds["zone"].values()
+
     def level(self, level_id: str) -> LevelItem | None:
         """Find an access level by its id."""
         return self._kinds["level"].get(f"level/{level_id}")

@@ -32,7 +32,7 @@ class ThreatRefusal(StrEnum):
     NO_ZONE = "no_zone"
     OUT_OF_RANGE = "out_of_range"
     REASON_MISSING = "reason_missing"
-    NOBODY_COULD_PASS = "nobody_could_pass"
+    LAST_ONE_OUT = "last_one_out"
     """No access level into one of its zones overrides a lock-down: the last operator would be locked out."""
     IN_FORCE = "in_force"
     NOT_IN_FORCE = "not_in_force"
@@ -88,7 +88,7 @@ def put_plan(
         return ThreatRefusal.UNKNOWN_ZONE
     overriding = [row["zones"] for row in repository.level_rows(session, site_id) if row["overrides_lockdown"]]
     if plan.effect is ThreatEffect.LOCK and not all(any(zone in zones for zones in overriding) for zone in plan.zones):
-        return ThreatRefusal.NOBODY_COULD_PASS
+        return ThreatRefusal.LAST_ONE_OUT
     row = {**asdict(plan), "zones": list(plan.zones)}
     threat_repository.upsert(session, site_id, row)
     record(session, system, site_id, Deed(actor, "threat_plan_put", f"threat:{plan.id}", after=row))

@@ -26,8 +26,8 @@ from server.policy import builders, repository
 from server.system import System
 
 KINDS = frozenset({
-    "site", "zone", "schedule", "day", "level", "threat", "lane", "till", "meal", "tariff", "limit", "rate", "eligibility",
-    "menu", "card",
+    "site", "zone", "schedule", "day", "level", "threat", "lane", "till", "meal", "tariff", "limit", "rate",
+    "eligibility", "menu", "card",
 })  # fmt: skip
 """Every kind of item a site's rows give."""
 _MODULUS = 2**256

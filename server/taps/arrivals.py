@@ -10,8 +10,9 @@ from uuid import UUID
 from msgspec import Struct
 
 from cardcore.access.items import AccountState
+from cardcore.access.presence import Position
 from cardcore.canteen.limits import Pin
-from cardcore.ids import DeviceId, SiteId, TapKey
+from cardcore.ids import DeviceId, PersonId, SiteId, TapKey, ZoneId
 from cardcore.journal import Record
 from cardcore.reasons import Reason
 from cardcore.wire.messages import RecordStatus
@@ -186,6 +187,17 @@ class AccountRow(Struct):
 
 
 @dataclass(slots=True)
+class SiteCrowd:
+    """Where a site's people are, as far as a batch asks. Mutable within one batch."""
+
+    positions: dict[PersonId, Position]
+    inside: dict[ZoneId, int]
+    """Heads in the zones that have a limit, unknown ones included."""
+    unknown: dict[ZoneId, int]
+    uncertain: set[ZoneId]
+
+
+@dataclass(slots=True)
 class Facts:
     """Everything a batch decides on, read and locked in its transaction."""
 
@@ -193,6 +205,8 @@ class Facts:
     accounts: dict[UUID, AccountRow]
     ledger_accounts: dict[SiteId, dict[tuple[str, str], UUID]]
     """Of each site, by (role, name)."""
+    crowds: dict[SiteId, SiteCrowd] = field(default_factory=dict)
+    """Of the sites where a lane's rule asks where people are."""
 
     def charge_of(self, key: TapKey) -> ChargeRow | None:
         """Return the newest charge of a tap that was asked about."""
@@ -212,3 +226,7 @@ class Writes:
     record_arrival: list[Row] = field(default_factory=list)
     dish_line: list[Row] = field(default_factory=list)
     events: dict[SiteId, list[Row]] = field(default_factory=dict)
+    presence: dict[PersonId, Row] = field(default_factory=dict)
+    """The newest passage of each person."""
+    zone_state: dict[tuple[SiteId, ZoneId], Row] = field(default_factory=dict)
+    """Unknown heads to add, and since when a zone is uncertain."""

@@ -17,12 +17,12 @@ from cardcore.canteen.authorise import AccountView, Authorisation, MealTap, Purs
 from cardcore.canteen.limits import Pin
 from cardcore.canteen.pricing import NO_ENTRY, Entry
 from cardcore.clock import from_millis, site_time
-from cardcore.ids import IdSource, LaneId, SiteId, TapKey, TillId
+from cardcore.ids import IdSource, LaneId, PersonId, SiteId, TapKey, TillId
 from cardcore.journal import Body, ClockQuality, Decided, Intent, Outcome, OutcomeKind, Purpose, Record, Stamp, Verdict
 from cardcore.money import Fen
 from cardcore.reasons import Reason
 from cardcore.wire.messages import RecordStatus
-from server.taps import proofs
+from server.taps import crowd, proofs
 from server.taps.arrivals import (
     AccountRow,
     Arrival,
@@ -107,6 +107,10 @@ class Batch:
                     return RecordStatus.QUARANTINED
                 self._later(arrival, journal, key, record, body, tap)
             case _:
+                lane = self._snapshots[arrival.device.site].lane(body.place)
+                if lane is not None:
+                    at = self.event_time(body.stamp)
+                    crowd.happened(self._facts, self.writes, arrival.device.site, body, lane, at)
                 event = StoredRecord(record.hash, "event", "", body.place, "", None)
                 self._store(arrival, journal, key, record, body, event)
         return RecordStatus.STORED
@@ -120,13 +124,21 @@ class Batch:
         if intent.purpose is Purpose.TILL:
             decision = self._meal(arrival, key, intent, snapshot, card, at)
         else:
-            decision = _gate(arrival.device, intent, snapshot, at)
+            decision = self._gate(arrival.device, intent, snapshot, at)
         journal.charges.setdefault(key.seq, None)
         stored = StoredRecord(
             record.hash, "intent", intent.purpose, intent.place, intent.credential, decision,
             card.card if card else None, card.person if card else None,
         )  # fmt: skip
         self._store(arrival, journal, key, record, intent, stored)
+
+    def _gate(self, device: LinkDevice, intent: Intent, snapshot: Snapshot, at: datetime) -> LiveDecision:
+        if intent.place not in device.places:
+            return LiveDecision(granted=False, reason=Reason.LANE_UNKNOWN, policy_version=snapshot.version)
+        tap = GateTap(intent.credential, LaneId(intent.place), intent.possibly_stale)
+        state = SiteState(whereabouts=crowd.whereabouts(self._facts, device.site))
+        decision = decide(tap, snapshot, state, at)
+        return LiveDecision(decision.granted, decision.reason, decision.policy_version)
 
     def _meal(
         self, arrival: Arrival, key: TapKey, intent: Intent, snapshot: Snapshot, card: CardItem | None, at: datetime
@@ -187,6 +199,11 @@ class Batch:
         if snapshot.needs_proof and isinstance(later, Outcome) and later.outcome is OutcomeKind.PASSED:
             account = self._account_of(snapshot.card(tap.credential))
             proofs.passed(account, snapshot, tap.place, self.event_time(later.stamp))
+        if kind == "outcome" and later.outcome is OutcomeKind.PASSED and tap.person_id is not None:  # type: ignore[union-attr]
+            lane = snapshot.lane(tap.place)
+            if lane is not None:
+                at = self.event_time(later.stamp)
+                crowd.passed(self._facts, self.writes, arrival.device.site, PersonId(tap.person_id), lane, at)
         stored = StoredRecord(
             record.hash, kind, tap.purpose, tap.place, tap.credential, None, tap.card_id, tap.person_id
         )
@@ -285,14 +302,6 @@ def _answer(stored: StoredRecord | None, status: RecordStatus) -> LiveDecision:
     if usable and stored is not None and stored.decision is not None:
         return stored.decision
     return LiveDecision(granted=False, reason=Reason.SERVER_FAULT, policy_version=0)
-
-
-def _gate(device: LinkDevice, intent: Intent, snapshot: Snapshot, at: datetime) -> LiveDecision:
-    if intent.place not in device.places:
-        return LiveDecision(granted=False, reason=Reason.LANE_UNKNOWN, policy_version=snapshot.version)
-    tap = GateTap(intent.credential, LaneId(intent.place), intent.possibly_stale)
-    decision = decide(tap, snapshot, SiteState(), at)
-    return LiveDecision(decision.granted, decision.reason, decision.policy_version)
 
 
 def _view(account: AccountRow, snapshot: Snapshot, place: str, at: datetime, pin: Pin) -> AccountView:

@@ -7,7 +7,7 @@ order and locks are explicit; nothing asks the database for time or randomness.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any
@@ -19,8 +19,8 @@ from psycopg.adapt import Buffer, Dumper
 from psycopg.pq import Format
 
 from cardcore.access.items import AccountState
-from cardcore.ids import DeviceId, SiteId, TapKey
-from server.taps import row_bytes
+from cardcore.ids import DeviceId, PersonId, SiteId, TapKey, ZoneId
+from server.taps import presence_repository, row_bytes
 from server.taps.arrivals import (
     AccountRow,
     Chained,
@@ -31,6 +31,7 @@ from server.taps.arrivals import (
     JournalKey,
     LiveDecision,
     PurseRow,
+    SiteCrowd,
     StoredRecord,
     Writes,
 )
@@ -179,6 +180,10 @@ class PostgresTaps:
         rows = self._connection.execute(_ORDERED, (site, list(people), list(days))).fetchall()
         return {(row[0], row[1], row[2], row[3]): row[4] for row in rows}
 
+    def crowd(self, site: SiteId, people: Sequence[PersonId], counted: Mapping[ZoneId, datetime]) -> SiteCrowd:
+        """Read where people are and how full the `counted` zones are."""
+        return presence_repository.crowd(self._connection, site, people, counted)
+
     def ledger_accounts(self, site: SiteId) -> dict[tuple[str, str], UUID]:
         """Read a site's accounts that take charges or stand for a missing purse, by role and name."""
         rows = self._connection.execute(_LEDGER_ACCOUNTS, (site,)).fetchall()
@@ -200,6 +205,7 @@ class PostgresTaps:
         ):
             if rows:
                 self._connection.execute(statement, (_json.encode(rows).decode(),))
+        presence_repository.write(self._connection, writes)
         purses = [
             (purse.id, purse.balance)
             for account in facts.accounts.values()

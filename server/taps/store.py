@@ -11,8 +11,18 @@ from datetime import date, datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from cardcore.ids import SiteId, TapKey
-from server.taps.arrivals import AccountRow, Chained, ChargeRow, Facts, Head, JournalKey, StoredRecord, Writes
+from cardcore.ids import PersonId, SiteId, TapKey, ZoneId
+from server.taps.arrivals import (
+    AccountRow,
+    Chained,
+    ChargeRow,
+    Facts,
+    Head,
+    JournalKey,
+    SiteCrowd,
+    StoredRecord,
+    Writes,
+)
 from server.taps.rows import Row
 
 EVENT_TOPIC = "taps"
@@ -84,6 +94,13 @@ class TapStore(Protocol):
 
     def ordered(self, site: SiteId, people: Sequence[UUID], days: Sequence[date]) -> Mapping[OrderKey, int]:
         """Return portions ordered less charges in force, by person, stall, business day and meal."""
+        ...
+
+    def crowd(self, site: SiteId, people: Sequence[PersonId], counted: Mapping[ZoneId, datetime]) -> SiteCrowd:
+        """Return where people are, unknown heads, uncertain zones, and of `counted` zones how many are inside.
+
+        A zone counts who passed into it last after its instant, and its unknown heads.
+        """
         ...
 
     def ledger_accounts(self, site: SiteId) -> dict[tuple[str, str], UUID]:
