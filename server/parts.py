@@ -34,6 +34,7 @@ from server.link.policy_source import PolicySource
 from server.metrics import Metrics
 from server.outbox.feed import OutboxFeed
 from server.outbox.pump import Pump
+from server.presence.housekeeping import Housekeeping
 from server.secrets_file import load_secrets
 from server.settings import Settings
 from server.sweep.task import keep_sweeping
@@ -82,6 +83,7 @@ class Parts:
         self.feed = OutboxFeed(self.database, self.run, self.bus)
         self._listener = Listener(self.bus, self.directory, self.devices, self.run)
         self._sealing = Sealing(self.database, self.run, self.system, self.devices, self.secrets.identity)
+        self._housekeeping = Housekeeping(self.database, self.run, self.system)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -92,6 +94,7 @@ class Parts:
         self.spawn("listener", self._listener.serve())
         self.spawn("batcher", self.batcher.serve())
         self.spawn("audit-sealer", self._sealing.serve())
+        self.spawn("housekeeping", self._housekeeping.serve())
         self.spawn("directory-watch", self.directory.watch())
         self.spawn("sweep", keep_sweeping(self.database, self.run, self.system, self.metrics))
         # What stands now lives as long as the process: keeping it out of collections takes them out of the p99.

@@ -44,11 +44,17 @@ def people_inside(session: Connection, site_id: UUID, zones: Collection[str], si
     return session.execute(_INSIDE, parameters).mappings().all()
 
 
+def sites(session: Connection) -> list[UUID]:
+    """Return all sites, in order."""
+    return list(session.execute(_SITES).scalars())
+
+
 def heads(session: Connection, site_id: UUID, since: datetime) -> Sequence[RowMapping]:
     """Return every zone with how many people are known and unknown in it."""
     return session.execute(_HEADS, {"site_id": site_id, "since": since}).mappings().all()
 
 
+_SITES = text("select id from site order by id")
 _LOCK = text("select * from presence where site_id = :site_id and person_id = :person_id for update")
 _FORGET = text("delete from presence where person_id = :person_id")
 _FORGET_ZONE = text("delete from presence where site_id = :site_id and zone_id = :zone_id and at < :before")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from cardcore.ids import CardId, CategoryId, CredentialKey, MealId, PersonId, Si
 from cardcore.money import Fen
 from cardcore.reasons import Reason
 from server.access import repository as access_rows
+from server.access.service import Zone
 from server.database import Database, WriteSession
 from server.policy import repository, service
 from server.system import real_system
@@ -100,7 +102,7 @@ def test_denied_names_every_card_that_is_not_active(database: Database) -> None:
 class TestRefresh:
     def test_items_follow_the_rows_and_the_news_goes_to_the_outbox(self, database: Database) -> None:
         site, system = new_site(database), real_system()
-        zones = [{"id": "a", "name_en": "A", "name_zh": "A", "low_assurance_allowed": True}]
+        zones = [asdict(Zone(ZoneId("a"), "A", "A"))]
         database.write(lambda session: access_rows.upsert_zones(session, site, zones))
         assert database.read(lambda session: service.verify(session, site)) == [
             "site is not published",
@@ -127,7 +129,7 @@ class TestRefresh:
         site, system = new_site(database), real_system()
 
         def put(number: int) -> None:
-            zone = {"id": f"z{number % 3}", "name_en": "", "name_zh": "", "low_assurance_allowed": number % 2 == 0}
+            zone = asdict(Zone(ZoneId(f"z{number % 3}"), "", "", low_assurance_allowed=number % 2 == 0))
 
             def write(session: WriteSession) -> None:
                 access_rows.upsert_zones(session, site, [zone])

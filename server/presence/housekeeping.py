@@ -1,0 +1,55 @@
+"""What time alone brings about: plans end at their hour, zones forget everybody after the business day."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from cardcore.ids import SiteId, ZoneId
+from server.access import threats
+from server.database import Database, DatabaseUnavailableError, WriteSession
+from server.ledger.service import business_day
+from server.link.ports import Run
+from server.presence import repository, service
+from server.system import System
+
+EVERY_SECONDS = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+class Housekeeping:
+    """Looks once a minute; what it does is safe to do from several processes."""
+
+    def __init__(self, database: Database, run: Run, system: System) -> None:
+        """Take the parts."""
+        self._database = database
+        self._run = run
+        self._system = system
+        self._failing = False
+
+    async def serve(self) -> None:
+        """Run until cancelled. An outage is told of once; what was due then is done afterwards."""
+        while True:
+            try:
+                await self._run(self.once)
+                self._failing = False
+            except (SQLAlchemyError, DatabaseUnavailableError) as error:
+                if not self._failing:
+                    log.warning("housekeeping_waits", problem=str(error)[:200])
+                self._failing = True
+            await asyncio.sleep(EVERY_SECONDS)
+
+    def once(self) -> None:
+        """End what is over and reset what is due, each site in a transaction of its own."""
+        for site in self._database.read(repository.sites):
+            ended, reset = self._database.write(partial(self._of_site, site=SiteId(site)))
+            if ended or reset:
+                log.info("site_tidied", site=str(site), plans_ended=ended, zones_reset=reset)
+
+    def _of_site(self, session: WriteSession, site: SiteId) -> tuple[list[str], list[ZoneId]]:
+        day = business_day(session, self._system, site)
+        return threats.end_due(session, self._system, site), service.reset_nightly(session, self._system, site, day)
