@@ -27,6 +27,7 @@ from reader_daemon.messages import ReaderAction, ReaderPort
 from reader_daemon.notify import Notifier
 from reader_daemon.policy import Policy
 from reader_daemon.ports import MakePorts
+from reader_daemon.positions import Positions
 from reader_daemon.recorder import Recorder
 from reader_daemon.signals import SIGNAL_LIFE_MS, identify_signals
 from reader_daemon.store.ballast import BALLAST_BYTES
@@ -195,6 +196,7 @@ class Daemon:
             self.uplink.ask,
             self.tell,
             self._site.deadlines,
+            Positions(await self._parts.run_journal(self.journal.recent_passages)),
         )
         usual = Wiring()
         self._desks = {

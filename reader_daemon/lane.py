@@ -10,6 +10,7 @@ import structlog
 
 from cardcore.access.decide import Decision, GateTap, SiteState, decide_alone
 from cardcore.access.items import LaneItem, LaneMode
+from cardcore.clock import to_millis
 from cardcore.ids import masked
 from cardcore.journal import DeviceEvent, Intent, OutcomeKind, Purpose, Record, Verdict
 from cardcore.reasons import ALARMING, Reason
@@ -26,6 +27,7 @@ from reader_daemon.lane_states import (
 )
 from reader_daemon.messages import CardRead, CommandFinished, CommandResult, InputChanged, Pulse, ReaderStatus
 from reader_daemon.signals import SIGNAL_LIFE_MS, answer_signals
+from reader_daemon.store.tap_state import LanePassage
 from reader_daemon.surroundings import Surroundings, Wiring
 
 PULSE_LIFE_MS = 1_000
@@ -118,8 +120,10 @@ class Lane:
     def _alone(self, read: CardRead, lane: LaneItem) -> Decision:
         around = self._around
         tap = GateTap(read.credential, lane.id, read.possibly_stale)
-        state = SiteState(around.policy.denied, {lane.id: self._states.sensor.ready})
-        return decide_alone(tap, around.policy.snapshot, state, around.clock.now(), around.policy.age())
+        snapshot = around.policy.snapshot
+        where = around.positions.whereabouts(read.credential, snapshot)
+        state = SiteState(around.policy.denied, {lane.id: self._states.sensor.ready}, where)
+        return decide_alone(tap, snapshot, state, around.clock.now(), around.policy.age())
 
     async def _let_in(self, seq: int, read: CardRead, lane: LaneItem, verdict: Verdict, decided_ms: int) -> None:
         around = self._around
@@ -246,6 +250,9 @@ class Lane:
         match happened:
             case Passed(grant, assumed):
                 await self._close(grant, OutcomeKind.PASSED, place)
+                if grant.credential is not None:
+                    at_ms = to_millis(self._around.clock.now())
+                    self._around.positions.passed(LanePassage(grant.credential, place, at_ms))
                 _log.info("lane_passed", lane=place, seq=grant.tap_seq, assumed=assumed)
             case NotUsed(grant):
                 await self._close(grant, OutcomeKind.NOT_USED, place)

@@ -12,6 +12,7 @@ from cardcore.wire.messages import TapDecision
 from reader_daemon.clock_watch import ClockWatch
 from reader_daemon.messages import ReaderAction
 from reader_daemon.policy import Policy
+from reader_daemon.positions import Positions
 from reader_daemon.recorder import Recorder
 
 GATE_DEADLINE_MS = 300
@@ -64,3 +65,4 @@ class Surroundings:
     ask: Ask
     tell: Tell
     deadlines: Deadlines
+    positions: Positions

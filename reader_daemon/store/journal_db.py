@@ -393,6 +393,10 @@ class JournalStore:
         """Return the last meal of every till."""
         return tap_state.last_served(self._live())
 
+    def recent_passages(self) -> list[tap_state.LanePassage]:
+        """Return who passed this box's lanes lately, oldest first."""
+        return tap_state.recent_passages(self._live(), self.epoch)
+
     def served_between(self, from_ms: int, until_ms: int) -> dict[tuple[str, str], Served] | StoreFault:
         """Return what the tills served in [from, until), by (till, meal)."""
         try:

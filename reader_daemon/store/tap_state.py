@@ -45,6 +45,19 @@ class LastServed:
     verdict: Verdict
 
 
+@dataclass(frozen=True, slots=True)
+class LanePassage:
+    """Somebody went through a lane; `at_ms` is wall time, milliseconds since 1970 UTC."""
+
+    credential: CredentialKey
+    lane: str
+    at_ms: int
+
+
+REMEMBERED_RECORDS = 10_000
+"""Records looked through for passages at a start: a rush hour of sixteen lanes."""
+
+
 def follow(connection: sqlite3.Connection, epoch: int, seq: int, body: Body) -> None:
     """Update the tables for a record that is being appended; the caller holds the transaction."""
     match body:
@@ -121,3 +134,20 @@ def last_served(connection: sqlite3.Connection) -> dict[str, LastServed]:
     """Return the last meal of every till."""
     rows = connection.execute("SELECT till, credential, verdict FROM last_served")
     return {till: LastServed(CredentialKey(key), _verdicts.decode(verdict)) for till, key, verdict in rows}
+
+
+def recent_passages(connection: sqlite3.Connection, epoch: int) -> list[LanePassage]:
+    """Return the passages among an epoch's newest records, oldest first."""
+    rows = connection.execute(
+        "SELECT seq, body FROM record WHERE epoch = ? ORDER BY seq DESC LIMIT ?", (epoch, REMEMBERED_RECORDS)
+    ).fetchall()
+    intents: dict[int, Intent] = {}
+    found: list[LanePassage] = []
+    for seq, encoded in reversed(rows):
+        body = _bodies.decode(encoded)
+        if isinstance(body, Intent):
+            intents[seq] = body
+        elif isinstance(body, Outcome) and body.outcome is OutcomeKind.PASSED and body.tap_seq in intents:
+            intent = intents[body.tap_seq]
+            found.append(LanePassage(intent.credential, intent.place, body.stamp.at_ms))
+    return found

@@ -23,6 +23,8 @@ COMMANDS = {
     "keys": "make the card keys, show their state, begin new epochs, restore them",
     "collect": "take a device's records from a file",
     "device": "enrol, list, assign and revoke reader daemons",
+    "presence": "count and list who is inside; forgive a person, reset a zone",
+    "lockdown": "list threat plans, begin one, end one",
     "audit": "export the audit log, sign restore statements",
     "verify-audit": "check an exported audit log, offline, with the server's public key alone",
     "close": "close and sign business days",

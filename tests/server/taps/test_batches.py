@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cardcore.journal import OutcomeKind, Verdict
+from cardcore.access.items import Passback, ZoneItem
+from cardcore.ids import ZoneId
+from cardcore.journal import DeviceEvent, OutcomeKind, Verdict
 from server.database import connect_app
 from server.taps.arrivals import Arrival, Receipt
 from server.taps.repository import PostgresTaps
@@ -23,7 +25,9 @@ Writer = Callable[[SmallSite, Script], list[Arrival]]
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["live", "live", "live", "offline", "repeat", "cancel", "serve", "fork", "gate"]),
+        st.sampled_from(
+            ["live", "live", "live", "offline", "repeat", "cancel", "serve", "fork", "gate", "gate", "walk", "forced"]
+        ),
         st.integers(0, 2),
         st.integers(0, 3),
     ),
@@ -37,6 +41,7 @@ def write(small: SmallSite, script: Sequence[tuple[str, int, int]]) -> list[Arri
     journal = Journal(small)
     arrivals: list[Arrival] = []
     open_taps: list[int] = []
+    at_the_gate: list[int] = []
     for what, who, back in script:
         holder = small.holders[who]
         if what == "live":
@@ -44,7 +49,15 @@ def write(small: SmallSite, script: Sequence[tuple[str, int, int]]) -> list[Arri
             open_taps.append(tap.seq)
             arrivals.append(journal.live(tap))
         elif what == "gate":
-            arrivals.append(journal.live(journal.gate(holder)))
+            tap = journal.gate(holder)
+            at_the_gate.append(tap.seq)
+            arrivals.append(journal.live(tap))
+        elif what == "walk" and at_the_gate:
+            walked = journal.outcome(at_the_gate.pop(back % len(at_the_gate)), OutcomeKind.PASSED, 0)
+            arrivals.append(journal.upload([walked]))
+        elif what == "forced":
+            event = DeviceEvent("forced_passage", "g01", "", journal.stamp(), alarm=True)
+            arrivals.append(journal.upload([journal.add(event)]))
         elif what == "offline":
             tap = journal.meal(holder)
             served = journal.outcome(tap.seq, OutcomeKind.SERVED, LUNCH_FEN + back, offline=True)
@@ -64,6 +77,7 @@ def write(small: SmallSite, script: Sequence[tuple[str, int, int]]) -> list[Arri
 def run(url: str, name: str, script: Script, sizes: Sequence[int], writer: Writer = write) -> tuple[object, ...]:
     """Process a script in batches of the given sizes and return everything that must not depend on them."""
     small = make_site(url, holders=3, cash_fen=3000, subsidy_fen=700, name=name)
+    small.publish(ZoneItem(ZoneId("compound"), passback=Passback.HARD, occupancy_limit=2, occupancy_hard=True))
     arrivals = iter(writer(small, script))
     service = TapService(PostgresTaps(lambda: connect_app(url)), small.system)
     receipts: list[Receipt] = []
@@ -90,6 +104,12 @@ def run(url: str, name: str, script: Script, sizes: Sequence[int], writer: Write
         " join person p on p.id = a.person_id where a.site_id = %s order by 1",
         site,
     )
+    inside = small.rows(
+        "select p.number, i.zone_id from presence i join person p on p.id = i.person_id where i.site_id = %s"
+        " order by 1",
+        site,
+    )
+    unknown = small.rows("select zone_id, unknown from zone_state where site_id = %s order by 1", site)
     unequal = small.rows(
         "select u.id from purse u left join posting s on s.ledger_account_id = u.id where u.site_id = %s"
         " group by u.id having u.balance_fen <> coalesce(sum(s.amount_fen), 0)",
@@ -97,7 +117,18 @@ def run(url: str, name: str, script: Script, sizes: Sequence[int], writer: Write
     )
     assert unequal == []
     lines = small.rows("select seq, line, code, count from dish_line where site_id = %s order by 1, 2", site)
-    return receipts_without_ids(receipts), balances, charges, records, aside, meals, moved(small), lines
+    return (
+        receipts_without_ids(receipts),
+        balances,
+        charges,
+        records,
+        aside,
+        meals,
+        moved(small),
+        lines,
+        inside,
+        unknown,
+    )
 
 
 def receipts_without_ids(receipts: Sequence[Receipt]) -> list[object]:
