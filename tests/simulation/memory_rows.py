@@ -7,8 +7,9 @@ from datetime import date, datetime
 from uuid import UUID
 
 from cardcore.access.items import AccountState, CardItem, Item, item_key
+from cardcore.access.presence import Position
 from cardcore.access.snapshot import encode_item, item_digest
-from cardcore.ids import DeviceId, TapKey
+from cardcore.ids import DeviceId, PersonId, TapKey, ZoneId
 from server.taps.rows import ChargeInsert, RecordInsert, TransferInsert
 
 MODULUS = 2**256
@@ -69,6 +70,9 @@ class Tables:
     quarantine: dict[tuple[TapKey, bytes], tuple[str, bytes]] = field(default_factory=dict)
     """Why, and the hash before it."""
     findings: list[tuple[str, str]] = field(default_factory=list)
+    presence: dict[PersonId, Position] = field(default_factory=dict)
+    unknown_heads: dict[ZoneId, int] = field(default_factory=dict)
+    uncertain_zones: set[ZoneId] = field(default_factory=set)
     ledger_accounts: dict[tuple[str, str], UUID] = field(default_factory=dict)
     """By role and name."""
     accounts: dict[UUID, AccountData] = field(default_factory=dict)

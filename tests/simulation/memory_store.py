@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from uuid import UUID
 
-from cardcore.ids import DeviceId, SiteId, TapKey
+from cardcore.access.presence import Position
+from cardcore.ids import DeviceId, PersonId, SiteId, TapKey, ZoneId
 from server.taps.arrivals import (
     AccountRow,
     Chained,
@@ -18,6 +19,7 @@ from server.taps.arrivals import (
     JournalKey,
     LiveDecision,
     PurseRow,
+    SiteCrowd,
     StoredRecord,
     Writes,
 )
@@ -166,6 +168,16 @@ class MemoryTaps:
     def ordered(self, site: SiteId, people: Sequence[UUID], days: Sequence[date]) -> Mapping[OrderKey, int]:
         return {}  # nobody orders ahead here
 
+    def crowd(self, site: SiteId, people: Sequence[PersonId], counted: Mapping[ZoneId, datetime]) -> SiteCrowd:
+        tables = self._tables
+        positions = {person: tables.presence[person] for person in people if person in tables.presence}
+        unknown = dict(tables.unknown_heads)
+        inside = {
+            zone: sum(one.zone == zone and one.at > since for one in tables.presence.values()) + unknown.get(zone, 0)
+            for zone, since in counted.items()
+        }
+        return SiteCrowd(positions, inside, unknown, set(tables.uncertain_zones))
+
     def ledger_accounts(self, site: SiteId) -> dict[tuple[str, str], UUID]:
         return {key: value for key, value in self._tables.ledger_accounts.items() if key[0] in ROLES}
 
@@ -196,6 +208,7 @@ class MemoryTaps:
             if transfer.charge_id is not None:
                 tables.transfers_of.setdefault(transfer.charge_id, []).append(transfer)
         self._write_accounts(facts)
+        self._move_people(writes)
         self._write_rare(writes)
 
     def _check_unique(self, writes: Writes) -> None:
@@ -226,6 +239,18 @@ class MemoryTaps:
                 key = (account.id, day, meal)
                 before = tables.meals.get(key, (0, 0))
                 tables.meals[key] = (before[0] + count, before[1] + fen)
+
+    def _move_people(self, writes: Writes) -> None:
+        tables = self._tables
+        for person, row in writes.presence.items():
+            moved = Position(row["zone_id"], row["at"])  # type: ignore[arg-type]
+            before = tables.presence.get(person)
+            if before is None or before.at <= moved.at:
+                tables.presence[person] = moved
+        for (_, zone), row in writes.zone_state.items():
+            tables.unknown_heads[zone] = max(0, tables.unknown_heads.get(zone, 0) + int(str(row["moved"])))
+            if row.get("uncertain_since") is not None:
+                tables.uncertain_zones.add(zone)
 
     def _write_rare(self, writes: Writes) -> None:
         tables = self._tables

@@ -14,7 +14,7 @@ from server.access import threats
 from server.access.threats import ThreatPlan
 from server.cli import NOT_WELL, main
 from server.cli.repository import sites
-from server.database import Database, WriteSession
+from server.database import Database, ReadSession, WriteSession
 from server.system import real_system
 
 
@@ -29,11 +29,11 @@ def say(
     database = Database(postgres_url)
 
     def prepare(session: WriteSession) -> None:
-        system, (site, *_) = real_system(), sites(session)
+        system, ((site, _), *_) = real_system(), sites(ReadSession(session))
         zone = access.Zone(ZoneId("hall"), "Hall", "大厅", occupancy_limit=40)
-        access.put_zones(session, system, site["id"], [zone], "test")
+        access.put_zones(session, system, site, [zone], "test")
         plan = ThreatPlan("drill", "Drill", "演习", (ZoneId("hall"),), effect=ThreatEffect.NORMAL, minutes=5)
-        assert threats.put_plan(session, system, site["id"], plan, "test") is None
+        assert threats.put_plan(session, system, site, plan, "test") is None
 
     database.write(prepare)
     database.close()
