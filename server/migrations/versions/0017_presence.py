@@ -6,15 +6,15 @@ from alembic import op
 
 from server.migrations.versions import run_file
 
-revision = "0015"
-down_revision = "0014"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Create the tables and the columns."""
-    run_file("0015_presence.sql")
+    run_file("0017_presence.sql")
 
 
 def downgrade() -> None:
