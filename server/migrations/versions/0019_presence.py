@@ -6,15 +6,15 @@ from alembic import op
 
 from server.migrations.versions import run_file
 
-revision = "0017"
-down_revision = "0016"
+revision = "0019"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Create the tables and the columns."""
-    run_file("0017_presence.sql")
+    run_file("0019_presence.sql")
 
 
 def downgrade() -> None:
