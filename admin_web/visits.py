@@ -40,7 +40,7 @@ PAGE_PERMISSIONS: Mapping[str, frozenset[Permission]] = {
     "cards_search": frozenset({Permission.CARDS_READ}),
     "card": frozenset({Permission.CARDS_READ}),
     "card_block": frozenset({Permission.CARDS_BLOCK, Permission.CARDS_REPORT_LOST}),
-    "card_unblock": frozenset({Permission.CARDS_UNBLOCK_APPROVE}),
+    "card_unblock": frozenset({Permission.CARDS_UNBLOCK, Permission.CARDS_UNBLOCK_APPROVE}),
     "charges": frozenset({Permission.CHARGES_READ}),
     "devices": frozenset({Permission.DEVICES_READ}),
 }

@@ -20,6 +20,8 @@ CHANGE_STATUS = {
     CardChange.UNCHANGED: 200,
     CardChange.NOT_ALLOWED: 403,
     CardChange.NOT_FOUND: 404,
+    CardChange.NEEDS_APPROVAL: 202,
+    CardChange.PERSON_UNKNOWN: 403,
 }
 BLOCKABLE = frozenset({CardStatus.ISSUED})
 UNBLOCKABLE = frozenset({CardStatus.LOST, CardStatus.SUSPENDED, CardStatus.DAMAGED})

@@ -47,6 +47,12 @@ def waiting(session: Connection, site_id: UUID, at: datetime) -> Sequence[RowMap
     return session.execute(_WAITING, parameters).mappings().all()
 
 
+def waiting_for(session: Connection, site_id: UUID, operation: str, subject: str, at: datetime) -> UUID | None:
+    """Return the request that waits for one thing, or None."""
+    parameters = {"site_id": site_id, "operation": operation, "object": subject, "at": at}
+    return session.execute(_WAITING_FOR, parameters).scalar_one_or_none()
+
+
 def get(session: Connection, site_id: UUID, approval_id: UUID) -> RowMapping | None:
     """Return a request with its maker's name."""
     return session.execute(_GET, {"site_id": site_id, "id": approval_id}).mappings().one_or_none()
@@ -74,4 +80,8 @@ _COUNT_WAITING = text("""
 """)
 _VIEW = "select a.*, s.name as maker_name from approval a join staff s on s.id = a.maker where a.site_id = :site_id"
 _WAITING = text(f"{_VIEW} and a.state = 'waiting' and a.expires_at > :at order by a.asked_at, a.id limit :limit")
+_WAITING_FOR = text("""
+    select id from approval where site_id = :site_id and operation = :operation and object = :object
+        and state = 'waiting' and expires_at > :at
+""")
 _GET = text(f"{_VIEW} and a.id = :id")

@@ -166,6 +166,14 @@ def waiting(
     )
 
 
+def waiting_for(
+    session: ReadSession | WriteSession, site_id: SiteId, operation: Operation[Content], content: Content, at: datetime
+) -> Request | None:
+    """Return the request that waits for exactly this, or None."""
+    found = repository.waiting_for(session, site_id, operation.name, operation.object_of(content), at)
+    return None if found is None else get(session, site_id, ApprovalId(found))
+
+
 def get(session: ReadSession | WriteSession, site_id: SiteId, approval_id: ApprovalId) -> Request | None:
     """Return one request in whatever state, or None if unknown or of another site."""
     row = repository.get(session, site_id, approval_id)

@@ -56,7 +56,9 @@ class CardChange(StrEnum):
     NOT_FOUND = "not_found"
     NOT_ALLOWED = "not_allowed"
     NEEDS_APPROVAL = "needs_approval"
-    """Its holder has a privileged access level: two people put it into use (`server.cards.approved`)."""
+    """Another person must agree: it was lost, or its holder has a privileged access level (`server.cards.approved`)."""
+    PERSON_UNKNOWN = "person_unknown"
+    """It takes two people, and this login is tied to none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,7 @@ def search(session: ReadSession, site_id: SiteId, term: str, page: int) -> Page[
     )
 
 
-def get(session: ReadSession, site_id: SiteId, card_id: CardId) -> RowMapping | None:
+def get(session: ReadSession | WriteSession, site_id: SiteId, card_id: CardId) -> RowMapping | None:
     """Return a card with holder and credential keys, or None."""
     return repository.get(session, site_id, card_id)
 

@@ -17,9 +17,13 @@ from cardcore.access.items import CardState, Product
 from cardcore.clock import from_millis
 from cardcore.ids import AccountId, CardId, PersonId, SiteId, StaffId, TillId
 from server.access import repository as access_rows
+from server.approvals import service as approvals
+from server.approvals.models import ApprovalRefusal
+from server.approvals.operations import OPERATIONS
 from server.audit.service import staff_actor
 from server.canteen import repository as canteen_rows
 from server.cards import service as cards
+from server.cards.approved import UNBLOCK, Unblock
 from server.cards.service import CardChange
 from server.database import Database, ReadSession, WriteSession
 from server.devices import repository as device_rows
@@ -62,6 +66,13 @@ STATUS = {
     CardState.REVOKED: CardStatus.REVOKED,
     CardState.SUPERSEDED: CardStatus.SUPERSEDED,
 }
+UNBLOCK_ENDS: Mapping[object, CardChange] = {
+    ApprovalRefusal.PERSON_UNKNOWN: CardChange.PERSON_UNKNOWN,
+    ApprovalRefusal.SAME_PERSON: CardChange.NEEDS_APPROVAL,
+    ApprovalRefusal.NOT_ALLOWED: CardChange.NOT_ALLOWED,
+    ApprovalRefusal.OWN_MATTER: CardChange.NOT_ALLOWED,
+}
+"""How a refusal to ask or to approve shows on the card's page."""
 BLOCKED = {
     BlockReason.LOST: CardState.LOST,
     BlockReason.SUSPENDED: CardState.SUSPENDED,
@@ -132,8 +143,35 @@ class CardPages:
         return self._change(card_id, wanted, actor, allowed)
 
     def unblock(self, card_id: CardId, actor: StaffId) -> CardChange:
-        """Put a blocked card back into use."""
-        return self._change(card_id, CardState.ACTIVE, actor, {Permission.CARDS_UNBLOCK_APPROVE})
+        """Put a blocked card back into use: a suspended one at once, any other when a second person says so."""
+        return self.site.database.write(lambda session: self._unblock(session, card_id, actor))
+
+    def _unblock(self, session: WriteSession, card_id: CardId, actor: StaffId) -> CardChange:
+        site, row = self.site, cards.get(session, self.site.site_id, card_id)
+        if row is None:
+            return CardChange.NOT_FOUND
+        if row["state"] == CardState.SUSPENDED:
+            if not staff.may(session, actor, site.site_id, Permission.CARDS_UNBLOCK_APPROVE):
+                return CardChange.NOT_ALLOWED
+            own = row["person_id"] is not None and row["person_id"] == staff.person_of(session, actor)
+            deed = (staff_actor(actor), "")
+            if not own:
+                change = cards.change_state(session, site.system, site.site_id, card_id, CardState.ACTIVE, deed)
+                if change is not CardChange.NEEDS_APPROVAL:
+                    return change
+        return self._agree(session, Unblock(card_id), actor)
+
+    def _agree(self, session: WriteSession, wanted: Unblock, actor: StaffId) -> CardChange:
+        """Ask, or approve what another person asked."""
+        site = self.site
+        request = approvals.waiting_for(session, site.site_id, UNBLOCK, wanted, site.system.clock.now())
+        if request is None or request.maker == actor:
+            reason = "asked on the card's page"
+            asked = approvals.ask(session, site.system, site.site_id, actor, UNBLOCK, wanted, reason)
+            return UNBLOCK_ENDS.get(asked, CardChange.NEEDS_APPROVAL)
+        decision = (actor, request.seen)
+        refused = approvals.approve(session, site.system, site.site_id, request.id, decision, OPERATIONS)
+        return CardChange.DONE if refused is None else UNBLOCK_ENDS.get(refused, CardChange.NOT_ALLOWED)
 
     def _change(self, card_id: CardId, wanted: CardState, actor: StaffId, allowed: set[Permission]) -> CardChange:
         def write(session: WriteSession) -> CardChange:

@@ -102,6 +102,8 @@ async def test_unblocking_puts_back_into_use(staff: httpx2.AsyncClient, site: Fa
         (CardChange.UNCHANGED, 200, "already in this state"),
         (CardChange.NOT_ALLOWED, 403, "your role does not allow"),
         (CardChange.NOT_FOUND, 404, "This card is gone"),
+        (CardChange.NEEDS_APPROVAL, 202, "A second person must press the same button"),
+        (CardChange.PERSON_UNKNOWN, 403, "your login is tied to no person"),
     ],
 )
 async def test_each_ending_is_told(

@@ -106,14 +106,23 @@ class TestCards:
     def officer(self, lunch: Lunch) -> StaffId:
         return self._staff(lunch, {Role.SECURITY_OFFICER})
 
-    def test_an_officer_blocks_and_unblocks_and_the_history_says_so(
-        self, lunch: Lunch, pages: SitePages, officer: StaffId
-    ) -> None:
-        cards, card = CardPages(pages), lunch.seeded.holders[4].card
+    def test_two_people_put_a_lost_card_back_and_the_history_says_so(self, lunch: Lunch, pages: SitePages) -> None:
+        cards, holders = CardPages(pages), lunch.seeded.holders
+        card = holders[4].card
+        officer, other, holder = (
+            self._staff(lunch, {Role.SECURITY_OFFICER}, holders[number].person) for number in (0, 1, 4)
+        )
+        nobody = self._staff(lunch, {Role.SECURITY_OFFICER})
+        second_login = self._staff(lunch, {Role.SECURITY_OFFICER}, holders[0].person)
         assert cards.block(card, BlockReason.LOST, officer) is CardChange.DONE
         assert len(lunch.database.read(lambda session: policy.denied(session, lunch.site))) == 1
         lunch.clock.advance(seconds=1)
-        assert cards.unblock(card, officer) is CardChange.DONE
+        assert cards.unblock(card, nobody) is CardChange.PERSON_UNKNOWN
+        assert cards.unblock(card, officer) is CardChange.NEEDS_APPROVAL
+        for alone in (officer, second_login):
+            assert cards.unblock(card, alone) is CardChange.NEEDS_APPROVAL
+        assert cards.unblock(card, holder) is CardChange.NOT_ALLOWED
+        assert cards.unblock(card, other) is CardChange.DONE
         view = cards.get(card)
         assert view is not None
         assert [(change.status, change.actor) for change in view.history] == [
@@ -121,6 +130,15 @@ class TestCards:
             (CardStatus.LOST, "Name"),
         ]
         assert (view.card.status, view.schemes, view.card.number_masked) == (CardStatus.ISSUED, ("uid",), "…0005")
+
+    def test_an_officer_alone_puts_a_suspended_card_back_but_not_the_own(
+        self, lunch: Lunch, pages: SitePages, officer: StaffId
+    ) -> None:
+        cards, holder = CardPages(pages), lunch.seeded.holders[4]
+        own = self._staff(lunch, {Role.SECURITY_OFFICER}, holder.person)
+        assert cards.block(holder.card, BlockReason.SUSPENDED, officer) is CardChange.DONE
+        assert cards.unblock(holder.card, own) is CardChange.NOT_ALLOWED
+        assert cards.unblock(holder.card, officer) is CardChange.DONE
 
     def test_every_reason_to_block_has_its_state(self) -> None:
         assert set(BLOCKED) == set(BlockReason)
@@ -144,9 +162,11 @@ class TestCards:
         assert CardPages(other).get(card) is None
         assert CardPages(other).block(card, BlockReason.LOST, officer) is CardChange.NOT_ALLOWED
 
-    def _staff(self, lunch: Lunch, roles: set[Role]) -> StaffId:
+    def _staff(self, lunch: Lunch, roles: set[Role], person: PersonId | None = None) -> StaffId:
         passwords = Passwords(lunch.system.ids, memory_kib=8, time_cost=1)
-        new = NewStaff(f"user-{lunch.system.ids.uuid7()}", "Name", "correct horse battery", frozenset(roles))
+        new = NewStaff(
+            f"user-{lunch.system.ids.uuid7()}", "Name", "correct horse battery", frozenset(roles), person=person
+        )
         created = lunch.database.write(
             lambda session: create_staff(session, lunch.system, lunch.site, passwords, new, "test")
         )
