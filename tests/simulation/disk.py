@@ -23,6 +23,10 @@ FileImage = tuple[sqlite3.Connection, dict[tuple[int, int], bytes]]
 DiskImage = dict[str, FileImage]
 
 
+_made: dict[str, sqlite3.Connection] = {}
+"""New files by the script that made their tables."""
+
+
 def _in_memory() -> sqlite3.Connection:
     return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
 
@@ -38,6 +42,7 @@ class DiskFile:
 
     def __init__(self) -> None:
         self.connection = _in_memory()
+        self.is_new = True
         self.synchronous = FULL
         self._synced: sqlite3.Connection | None = None
         self._unsynced = 0
@@ -94,6 +99,7 @@ class DiskFile:
     def restore(self, image: FileImage) -> None:
         """Put an image in place of everything."""
         self.connection = _copy(image[0])
+        self.is_new = False
         self.durable = dict(image[1])
 
 
@@ -169,8 +175,17 @@ class DiskConnection:
         return self._file.connection.executemany(statement, parameters)
 
     def executescript(self, script: str) -> sqlite3.Cursor:
-        """Run a script, with its own commit."""
-        return self._file.connection.executescript(script)
+        """Run a script, with its own commit. One that makes the tables of a new file is run once and copied then."""
+        file = self._file
+        if not file.is_new:
+            return file.connection.executescript(script)
+        if script not in _made:
+            file.connection.executescript(script)
+            _made[script] = _copy(file.connection)
+        else:
+            file.connection = _copy(_made[script])
+        file.is_new = False
+        return file.connection.cursor()
 
     def close(self) -> None:
         """Let go of the file; what was not committed is gone."""

@@ -117,7 +117,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if self.steps > MAX_STEPS:
             msg = f"more than {MAX_STEPS} steps"
             raise EndlessError(msg)
-        for handle in turn if self._chance is None else self._mixed(turn, self._chance):
+        for handle in turn if self._chance is None or len(turn) == 1 else self._mixed(turn, self._chance):
             life = handle._context.get(LIFE)
             if not handle._cancelled and (life is None or life.alive):
                 handle._run()

@@ -14,7 +14,7 @@ from tests.simulation.silence import silence
 from tests.simulation.story import draw_story
 from tests.simulation.world import run_story
 
-SHARES = [range(start, start + 250) for start in range(0, 1_500, 250)]
+SHARES = [range(start, start + 100) for start in range(0, 1_500, 100)]
 DIGESTS = """
 from tests.simulation.campaign import in_memory
 from tests.simulation.silence import silence

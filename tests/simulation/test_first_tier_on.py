@@ -6,7 +6,7 @@ import pytest
 
 from tests.simulation.campaign import Campaign, in_memory, run_seeds
 
-SHARES = [range(start, start + 250) for start in range(1_500, 3_000, 250)]
+SHARES = [range(start, start + 100) for start in range(1_500, 3_000, 100)]
 
 
 @pytest.fixture(scope="module")

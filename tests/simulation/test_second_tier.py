@@ -12,7 +12,7 @@ from tests.simulation.silence import silence
 from tests.simulation.story import draw_story
 from tests.simulation.world import run_story
 
-SHARES = [range(start, start + 50) for start in range(0, 300, 50)]
+SHARES = [range(start, start + 25) for start in range(0, 300, 25)]
 
 
 @pytest.fixture(scope="module")
