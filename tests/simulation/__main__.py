@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from tests.simulation.ablations import SEEDS, Caught, hunt, table
+from tests.simulation.ablations import hunt_all, table
 from tests.simulation.campaign import Campaign, databases, replay, run_everywhere
 from tests.simulation.defects import DEFECTS
 from tests.simulation.shrink import shortest
@@ -81,15 +81,13 @@ def _many(options: argparse.Namespace) -> int:
 
 
 def _ablations(jobs: int) -> int:
+    caught = []
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        caught = pool.map(_hunted, [defect.name for defect in DEFECTS], chunksize=1)
-    print(table(caught))
+        for one in pool.imap(hunt_all, [defect.name for defect in DEFECTS], chunksize=1):
+            caught.append(one)
+            print(f"\r{len(caught)} of {len(DEFECTS)}", end="", flush=True)
+    print("\n" + table(caught))
     return 0 if all(one.seeds for one in caught) else 1
-
-
-def _hunted(name: str) -> Caught:
-    defect = next(defect for defect in DEFECTS if defect.name == name)
-    return hunt(defect, range(SEEDS), to_the_first=False)
 
 
 def _progress(campaign: Campaign) -> None:

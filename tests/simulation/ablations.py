@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tests.simulation.campaign import in_memory
-from tests.simulation.defects import Defect
+from tests.simulation.defects import DEFECTS, Defect
 from tests.simulation.silence import silence
 from tests.simulation.story import draw_story
 from tests.simulation.world import run_story
@@ -43,6 +43,12 @@ def hunt(defect: Defect, seeds: Iterable[int], *, to_the_first: bool) -> Caught:
             if to_the_first:
                 break
     return Caught(defect.name, defect.removed, tuple(found), tried, first)
+
+
+def hunt_all(name: str) -> Caught:
+    """Play all the seeds with the defect of that name."""
+    defect = next(defect for defect in DEFECTS if defect.name == name)
+    return hunt(defect, range(SEEDS), to_the_first=False)
 
 
 def table(caught: Iterable[Caught]) -> str:
