@@ -5,6 +5,7 @@ Nothing of the product knows of them. A defect that no seed notices means that t
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -18,6 +19,7 @@ from uuid import UUID
 import cardcore.canteen.authorise
 import reader_daemon.lane
 import reader_daemon.store.sqlite_file
+import reader_daemon.till
 import reader_daemon.uplink.settling
 from cardcore.access.snapshot import Snapshot
 from cardcore.ids import SiteId
@@ -147,6 +149,16 @@ def _ageless() -> Iterator[None]:
 
 def _uncapped() -> Broken:
     return patch.object(cardcore.canteen.authorise, "cap_reached", lambda *_args: None)
+
+
+def _dearer_alone() -> Broken:
+    alone = cardcore.canteen.authorise.authorise_alone
+
+    def dearer(*args: Any) -> Any:  # noqa: ANN401 - the product's
+        verdict = alone(*args)
+        return dataclasses.replace(verdict, amount=Fen(verdict.amount + 100)) if verdict.approved else verdict
+
+    return patch.object(reader_daemon.till, "authorise_alone", dearer)
 
 
 # --- the server ---------------------------------------------------------------------------------------------------
@@ -290,6 +302,7 @@ DEFECTS: tuple[Defect, ...] = (
     Defect("ageless_policy", "a policy alone is believed for so long", _of("I6"), _ageless),
     Defect("deny_last", "the deny list goes first", _of("I6"), _deny_last),
     Defect("uncapped", "a till alone serves a card so many meals", _of("I5"), _uncapped),
+    Defect("dearer_alone", "a till alone charges by the same rule as the server", _of("I24"), _dearer_alone),
     Defect("late_relay", "a pulse is dead after a second", _of("I8"),
            _put(reader_daemon.lane, "PULSE_LIFE_MS", 60_000)),
     Defect("any_command", "a command is dead after a second", _of("I8"), _put(LinkSession, "_command", _any_command)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from cardcore.journal import GENESIS, Body, Decided, Intent, Outcome, OutcomeKind, Purpose
@@ -28,6 +28,15 @@ class JournalRow:
     body: Body
 
 
+@dataclass(frozen=True, slots=True)
+class KnownPolicy:
+    """What one version of the policy said."""
+
+    price: int
+    refused: frozenset[str]
+    """Credentials."""
+
+
 @dataclass(slots=True)
 class Remains:
     """What a run left behind."""
@@ -42,6 +51,8 @@ class Remains:
     """Devices whose journal was wiped or put back to an older image."""
     restored: bool
     """Whether the server was put back to an older copy."""
+    policies: dict[int, KnownPolicy] = field(default_factory=dict)
+    """By version."""
 
     def in_force(self) -> dict[Key, ChargeRow]:
         """Return the charges that are in force, by tap."""
@@ -225,13 +236,25 @@ def inv_i17_breaks_are_told(remains: Remains) -> Problems:
 
 
 def inv_i24_one_decision_core(remains: Remains) -> Problems:
-    """The server's answers to live taps are the model's, and no two records of a tap contradict each other."""
+    """The server's answers to live taps are the model's; a box alone does what its policy's version says."""
     for one in remains.model.disagreements:
         yield f"tap {one.key[2]}: the model says {one.ours}, the server said {one.theirs}"
     intents = {row.key: row.body for row in remains.journals if isinstance(row.body, Intent)}
     for row in remains.journals:
         if isinstance(row.body, Outcome | Decided) and (*row.key[:2], row.body.tap_seq) not in intents:
             yield f"record {row.key[2]} tells of a tap that its journal does not hold"
+        elif isinstance(row.body, Outcome | Decided) and row.body.verdict.granted and row.body.verdict.offline:
+            yield from _alone(remains, row.body, intents[*row.key[:2], row.body.tap_seq])
+
+
+def _alone(remains: Remains, body: Outcome | Decided, intent: Intent) -> Problems:
+    policy = remains.policies.get(body.verdict.policy_version)
+    if policy is None or remains.restored:
+        return
+    if intent.credential in policy.refused:
+        yield f"a box granted a card alone that policy {body.verdict.policy_version} refuses"
+    if intent.purpose is Purpose.TILL and body.verdict.amount != policy.price:
+        yield f"a box charged {body.verdict.amount} alone, policy {body.verdict.policy_version} says {policy.price}"
 
 
 def inv_i25_batches_equal_single_taps(remains: Remains) -> Problems:

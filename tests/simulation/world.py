@@ -22,13 +22,13 @@ from cardcore.access.items import AccountState, CardState
 from cardcore.journal import Body
 from server.system import System
 from tests.simulation import site_plan as plan
-from tests.simulation.backend import Backend, CardSet
+from tests.simulation.backend import Backend, CardSet, PriceSet
 from tests.simulation.box import Box
 from tests.simulation.chance import Chance, DrawnIds
 from tests.simulation.faults import Saboteur
 from tests.simulation.history import CardChange, History, Violation
 from tests.simulation.hosts import MIDNIGHT, Host
-from tests.simulation.invariants import AT_ANY_TIME, AT_THE_END, JournalRow, Remains, name_of
+from tests.simulation.invariants import AT_ANY_TIME, AT_THE_END, JournalRow, KnownPolicy, Remains, name_of
 from tests.simulation.loop import EndlessError, StandstillError, VirtualLoop
 from tests.simulation.model import Model
 from tests.simulation.network import Network
@@ -98,6 +98,7 @@ class World:
         credentials = {holder.name: holder.credential for holder in self.backend.holders}
         self._crowd = Crowd(by_reader, {**credentials, "stranger": plan.STRANGER})
         self._saboteur = Saboteur(self.boxes, self.server, self.network)
+        self._policies: dict[int, KnownPolicy] = {}
         self._holders = {holder.name: holder for holder in self.backend.holders}
 
     def arrived(self, daemon: str, direction: str, frame: bytes) -> None:
@@ -109,6 +110,7 @@ class World:
     async def play(self) -> None:
         """Play the story to its end, and look at what is left."""
         begun = self.loop.time()
+        self._note_policy()
         self.server.start()
         for box in self.boxes.values():
             box.start()
@@ -140,6 +142,8 @@ class World:
                 await self._crowd.visit(event)
             case Deed():
                 await self._deed(event)
+                if not self.backend.trouble.down:
+                    self._note_policy()
             case Fault():
                 self.history.reach(f"fault {event.what.value}")
                 await self._saboteur.carry_out(event)
@@ -199,7 +203,15 @@ class World:
         ]
         lost = {devices[name] for name, box in self.boxes.items() if box.wiped}
         restored = self.server.restored_seconds is not None
-        return Remains(self.backend.books(), model, self.history, journals, devices, lost, restored)
+        return Remains(self.backend.books(), model, self.history, journals, devices, lost, restored, self._policies)
+
+    def _note_policy(self) -> None:
+        """Keep what the newest version of the policy says."""
+        version = self.backend.policy().version(self.backend.site)
+        active = {change.credential: change.active for change in self.history.card_changes}
+        refused = frozenset(credential for credential, is_active in active.items() if not is_active)
+        prices = [one.amount for one in self.backend.log if isinstance(one, PriceSet)]
+        self._policies[version] = KnownPolicy(prices[-1] if prices else plan.PRICE_FEN, refused)
 
     def _check(self, invariants: tuple[Callable[[Remains], object], ...], remains: Remains) -> None:
         for invariant in invariants:
