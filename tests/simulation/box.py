@@ -236,9 +236,11 @@ class Box:
         return {} if file is None else file.durable
 
     def journal_rows(self, query: str) -> list[Any]:
-        """Return rows of the journal as it stands on the disk."""
+        """Return rows of the journal as it stands on the disk; none where the power went before there was one."""
         file = self.disk.files.get(JOURNAL)
-        return [] if file is None else file.connection.execute(query).fetchall()
+        if file is None or not file.connection.execute("PRAGMA user_version").fetchone()[0]:
+            return []
+        return file.connection.execute(query).fetchall()
 
     # --- what people see ----------------------------------------------------------------------------------------
 
