@@ -12,9 +12,9 @@ from enum import StrEnum
 from tests.simulation import site_plan as plan
 from tests.simulation.chance import Chance
 
-SAFETY_SECONDS = 50.0
+SAFETY_SECONDS = 40.0
 """Length of the phase in which anything may fail."""
-VISITS = (10, 26)
+VISITS = (8, 22)
 DEEDS = (0, 5)
 FAULTS = (1, 5)
 HELD_COMMAND = 0.3
@@ -192,6 +192,12 @@ def _faults(stream: random.Random) -> list[Event]:
         at = stream.uniform(2.0, SAFETY_SECONDS - 5)
         where = "server" if "server" in kind.value or "database" in kind.value or "commit" in kind.value else ""
         length = stream.choice([1.0, 3.0, 8.0, 20.0]) * stream.uniform(0.5, 1.5)
-        where = where or stream.choice(plan.BOXES).name
+        box = stream.choice(plan.BOXES)
+        where = where or box.name
+        if kind is Fault.BOX_OFF_FOR_DAYS:  # somebody tries it before it has heard the server
+            length = max(length, 5.0)
+            found.append(
+                Event(at + 3.5, Manner.PLAIN, stream.choice(box.readers), "dora", draw=stream.randrange(2**32))
+            )
         found.append(Event(at, kind, where, length=min(length, SAFETY_SECONDS - at), draw=stream.randrange(2**32)))
     return found
