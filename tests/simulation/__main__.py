@@ -7,8 +7,9 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 
-from tests.simulation.ablations import hunt_all, table
+from tests.simulation.ablations import SEEDS, hunt_all, table
 from tests.simulation.campaign import Campaign, databases, replay, run_everywhere
 from tests.simulation.defects import DEFECTS
 from tests.simulation.shrink import shortest
@@ -24,14 +25,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--seed", type=int, help="replay one seed and print its story")
     which.add_argument("--seeds", type=_range, metavar="A..B", help="run the seeds from A up to and without B")
-    which.add_argument("--ablations", action="store_true", help="take one safeguard away at a time and print the table")
+    which.add_argument(
+        "--ablations",
+        type=int,
+        nargs="?",
+        const=SEEDS,
+        metavar="N",
+        help=f"take one safeguard away at a time, play N seeds ({SEEDS}) and print the table",
+    )
     parser.add_argument("--tier", type=int, choices=(1, 2), default=1, help="1: tables in memory; 2: real PostgreSQL")
     parser.add_argument("--jobs", type=int, default=2, help="processes for --seeds")
     parser.add_argument("--trace", action="store_true", help="with --seed: print everything that was seen")
     parser.add_argument("--whole", action="store_true", help="with --seed: do not shorten a failing story")
     options = parser.parse_args(arguments)
     if options.ablations:
-        return _ablations(options.jobs)
+        return _ablations(options.ablations, options.jobs)
     return _one(options) if options.seed is not None else _many(options)
 
 
@@ -80,10 +88,10 @@ def _many(options: argparse.Namespace) -> int:
     return 1 if campaign.failed or missing else 0
 
 
-def _ablations(jobs: int) -> int:
+def _ablations(seeds: int, jobs: int) -> int:
     caught = []
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        for one in pool.imap(hunt_all, [defect.name for defect in DEFECTS], chunksize=1):
+        for one in pool.imap(partial(hunt_all, seeds=seeds), [defect.name for defect in DEFECTS], chunksize=1):
             caught.append(one)
             print(f"\r{len(caught)} of {len(DEFECTS)}", end="", flush=True)
     print("\n" + table(caught))
@@ -91,7 +99,8 @@ def _ablations(jobs: int) -> int:
 
 
 def _progress(campaign: Campaign) -> None:
-    print(f"\r{campaign.seeds} seeds, {len(campaign.failed)} red", end="", flush=True)
+    red = ", ".join(str(result.story.seed) for result in campaign.failed)
+    print(f"\r{campaign.seeds} seeds, red: {red or 'none'}", end="", flush=True)
 
 
 def _names(result: RunResult) -> str:

@@ -45,18 +45,20 @@ def hunt(defect: Defect, seeds: Iterable[int], *, to_the_first: bool) -> Caught:
     return Caught(defect.name, defect.removed, tuple(found), tried, first)
 
 
-def hunt_all(name: str) -> Caught:
-    """Play all the seeds with the defect of that name."""
+def hunt_all(name: str, seeds: int) -> Caught:
+    """Play that many seeds with the defect of that name."""
     defect = next(defect for defect in DEFECTS if defect.name == name)
-    return hunt(defect, range(SEEDS), to_the_first=False)
+    return hunt(defect, range(seeds), to_the_first=False)
 
 
 def table(caught: Iterable[Caught]) -> str:
     """Return the table of `docs/reliability.md`."""
-    rows = ["| taken away | noticed by | first seed | of 200 seeds |", "|---|---|---|---|"]
+    found = list(caught)
+    tried = max((one.tried for one in found), default=0)
+    rows = [f"| taken away | noticed by | first seed | seeds of {tried} |", "|---|---|---|---|"]
     rows += [
         f"| {one.removed} (`{one.name}`) | {', '.join(sorted(one.invariants)) or '-'} |"
         f" {one.seeds[0] if one.seeds else 'never'} | {len(one.seeds)} |"
-        for one in caught
+        for one in found
     ]
     return "\n".join(rows)
