@@ -16,6 +16,9 @@ MILLISECONDS = 1000
 MIDNIGHT = datetime(2026, 3, 3, 16, 0, tzinfo=UTC)
 """Wednesday 4 March 2026, 00:00 in Shanghai."""
 
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""No clock shows less."""
+
 
 @dataclass(slots=True)
 class Trap:
@@ -56,7 +59,7 @@ class Host:
     def now(self) -> datetime:
         """Return this host's wall time."""
         gained = timedelta(seconds=(self.loop.time() - START_SECONDS) * self.drift)
-        return self.true_now() + self.skew + gained
+        return max(self.true_now() + self.skew + gained, EARLIEST)
 
     def monotonic_ms(self) -> int:
         """Return milliseconds since boot."""
