@@ -35,7 +35,7 @@ HOLDERS = 2
 LUNCH = 1200
 _names = count(1)
 
-amounts = st.one_of(st.integers(1, 3_000), st.sampled_from([LUNCH, 1, 500]))
+amounts = st.sampled_from([1, 333, 500, LUNCH, 2_000])
 deeds = st.tuples(
     st.sampled_from(
         ["meal", "meal", "cancelled", "offline", "late_cancel", "refund", "refund", "undo", "top_up", "pay_out",
@@ -65,7 +65,7 @@ class Books:
                 " values (%s, %s, %s, 'x', '', '{}', %s)",
                 (operator, small.site, str(operator), small.clock.now()),
             )
-        opened = self.write(lambda session: shifts.open_shift(session, *self.at, "desk", operator, Fen(2_000)))
+        opened = self.write(lambda session: shifts.open_shift(session, *self.at, "desk", operator, Fen(50_000)))
         assert isinstance(opened, ShiftView)
         self.till = Till(opened.id, operator)
 
@@ -179,12 +179,12 @@ def taps(module_database: Database) -> Iterator[list[TapService]]:
         service.close()
 
 
-@settings(max_examples=25)
-@given(history=st.lists(deeds, min_size=4, max_size=18))
+@settings(max_examples=20)
+@given(history=st.lists(deeds, min_size=12, max_size=24))
 def test_any_history_keeps_the_books(
     module_database: Database, taps: list[TapService], history: list[tuple[str, int, int, int]]
 ) -> None:
-    small = make_site(module_database.url, HOLDERS, 1_500, 700, f"s{next(_names)}")
+    small = make_site(module_database.url, HOLDERS, 800, 700, f"s{next(_names)}")
     if not taps:
         taps.append(TapService(PostgresTaps(lambda: connect_app(module_database.url)), System(small.clock, small.ids)))
     books = Books(module_database, taps[0], small)
