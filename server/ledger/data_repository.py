@@ -87,11 +87,12 @@ _DANGLING_IDS = text("""
 """)
 _WRONG_MEAL_COUNTS = text("""
     with charged as (
-        select c.account_id, c.business_day, c.meal_id,
+        select c.account_id, coalesce(c.event_day, c.business_day) as business_day, c.meal_id,
                sum(case when c.revision % 2 = 0 then 1 else -1 end) as meals
         from charge c where c.site_id = :site_id and c.account_id is not null group by 1, 2, 3
     ), refunded as (
-        select distinct c.account_id, c.business_day, c.meal_id from refund f join charge c on c.id = f.charge_id
+        select distinct c.account_id, coalesce(c.event_day, c.business_day) as business_day, c.meal_id
+        from refund f join charge c on c.id = f.charge_id
         where c.site_id = :site_id
     ), counted as (
         select m.* from meal_count m join account a on a.id = m.account_id where a.site_id = :site_id
