@@ -71,7 +71,8 @@ def open_counters(small: SmallSite, *, meals: int = 2, portions: int = 1, withou
     small.publish(*left_out, *(card(holder, credit="works") for holder in small.holders))
     with psycopg.connect(small.url) as connection:
         run, now = connection.execute, small.clock.now()
-        run("insert into stall values (%s, 'hall', 'Hall', '大厅') on conflict do nothing", (small.site,))
+        for stall in ("tea", "works"):
+            run("insert into stall values (%s, %s, %s, %s)", (small.site, stall, stall, stall))
         rights = small.ids.uuid7()
         run("insert into ledger_account values (%s, %s, 'meal_rights', 'main', 'meal')", (rights, small.site))
         for holder in small.holders:

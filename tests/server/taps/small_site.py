@@ -253,6 +253,7 @@ def _write_site(connection: psycopg.Connection[Any], small: SmallSite, name: str
     run, site, now = connection.execute, small.site, small.clock.now()
     run("insert into site (id, slug, name_en, name_zh, created_at) values (%s, %s, 'S', '小', %s)", (site, name, now))
     run("insert into category values (%s, 'staff', 'Staff', '职工')", (site,))
+    run("insert into stall values (%s, 'hall', 'Hall', '大厅')", (site,))
     run("insert into policy_state (site_id, content_hash) values (%s, '')", (site,))
     run(
         "insert into device (id, site_id, name, purposes, public_key, record_key_sealed, enrolled_at)"
@@ -279,6 +280,11 @@ def _write_holder(
     run(
         "insert into person (id, site_id, number, name, category_id, created_at) values (%s, %s, %s, %s, 'staff', %s)",
         (person, small.site, str(index), f"Holder {index}", now),
+    )
+    run(
+        "insert into card (id, site_id, person_id, number, product, state, created_at, changed_at)"
+        " values (%s, %s, %s, %s, 'combined', 'active', %s, %s)",
+        (holder.card, small.site, person, str(index), now, now),
     )
     run(
         "insert into account (id, site_id, person_id, opened_at) values (%s, %s, %s, %s)",
