@@ -5,7 +5,6 @@ Nothing of the product knows of them. A defect that no seed notices means that t
 
 from __future__ import annotations
 
-import dataclasses
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
+
+import msgspec
 
 import cardcore.canteen.authorise
 import reader_daemon.lane
@@ -156,7 +157,7 @@ def _dearer_alone() -> Broken:
 
     def dearer(*args: Any) -> Any:  # noqa: ANN401 - the product's
         verdict = alone(*args)
-        return dataclasses.replace(verdict, amount=Fen(verdict.amount + 100)) if verdict.approved else verdict
+        return msgspec.structs.replace(verdict, amount=Fen(verdict.amount + 100)) if verdict.approved else verdict
 
     return patch.object(reader_daemon.till, "authorise_alone", dearer)
 

@@ -30,7 +30,7 @@ def text_of(pdf: bytes) -> str:
     shown: list[str] = []
     for match in re.finditer(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL):
         try:
-            content = zlib.decompress(base64.a85decode(match[1].strip(), adobe=False, ignorechars=b"~> \r\n"))
+            content = zlib.decompress(base64.a85decode(match[1].strip().removesuffix(b"~>")))
         except (ValueError, zlib.error):
             continue
         pieces = re.finditer(rb"\(((?:\\.|[^\\)])*)\) Tj", content, re.DOTALL)
