@@ -43,6 +43,10 @@ from server.taps.batcher import Batcher
 from server.taps.repository import PostgresTaps
 from server.taps.service import TapService
 
+YOUNG_OBJECTS = 100_000
+"""Containers made before the collector looks for cycles. Taps leave none behind, and at Python's own 700 the collector
+took a quarter of the tap path's throughput and doubled its p99."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -100,6 +104,7 @@ class Parts:
         # What stands now lives as long as the process: keeping it out of collections takes them out of the p99.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run a background task for as long as the process serves."""
