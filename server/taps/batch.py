@@ -192,22 +192,26 @@ class Batch:
         later: Decided | Outcome,
         tap: StoredRecord,
     ) -> None:
-        if isinstance(later, Outcome) and tap.purpose == Purpose.TILL:
-            self._settle(arrival, TapKey(key.device, key.epoch, later.tap_seq), later, tap)
-        kind = "outcome" if isinstance(later, Outcome) else "decided"
-        snapshot = self._snapshots[arrival.device.site]
-        if snapshot.needs_proof and isinstance(later, Outcome) and later.outcome is OutcomeKind.PASSED:
-            account = self._account_of(snapshot.card(tap.credential))
-            proofs.passed(account, snapshot, tap.place, self.event_time(later.stamp))
-        if kind == "outcome" and later.outcome is OutcomeKind.PASSED and tap.person_id is not None:  # type: ignore[union-attr]
-            lane = snapshot.lane(tap.place)
-            if lane is not None:
-                at = self.event_time(later.stamp)
-                crowd.passed(self._facts, self.writes, arrival.device.site, PersonId(tap.person_id), lane, at)
+        kind = "decided"
+        if isinstance(later, Outcome):
+            kind = "outcome"
+            if tap.purpose == Purpose.TILL:
+                self._settle(arrival, TapKey(key.device, key.epoch, later.tap_seq), later, tap)
+            if later.outcome is OutcomeKind.PASSED:
+                self._passed(arrival, tap, self.event_time(later.stamp))
         stored = StoredRecord(
             record.hash, kind, tap.purpose, tap.place, tap.credential, None, tap.card_id, tap.person_id
         )
         self._store(arrival, journal, key, record, later, stored)
+
+    def _passed(self, arrival: Arrival, tap: StoredRecord, at: datetime) -> None:
+        """Note that somebody went through a lane: what meals ask of it, and where they are now."""
+        snapshot = self._snapshots[arrival.device.site]
+        if snapshot.needs_proof:
+            proofs.passed(self._account_of(snapshot.card(tap.credential)), snapshot, tap.place, at)
+        lane = snapshot.lane(tap.place)
+        if lane is not None and tap.person_id is not None:
+            crowd.passed(self._facts, self.writes, arrival.device.site, PersonId(tap.person_id), lane, at)
 
     def _settle(self, arrival: Arrival, tap_key: TapKey, outcome: Outcome, tap: StoredRecord) -> None:
         """Make the charge in force equal to what happened at the counter (P17): served amount, or nothing."""
