@@ -31,6 +31,7 @@ from server.link.directory import Directory
 from server.link.endpoint import Endpoint
 from server.link.listener import Listener
 from server.link.policy_source import PolicySource
+from server.lookout.task import Lookout
 from server.metrics import Metrics
 from server.outbox.feed import OutboxFeed
 from server.outbox.pump import Pump
@@ -88,6 +89,7 @@ class Parts:
         self._listener = Listener(self.bus, self.directory, self.devices, self.run)
         self._sealing = Sealing(self.database, self.run, self.system, self.devices, self.secrets.identity)
         self._housekeeping = Housekeeping(self.database, self.run, self.system)
+        self._lookout = Lookout(self.database, self.run, self.system)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -99,6 +101,7 @@ class Parts:
         self.spawn("batcher", self.batcher.serve())
         self.spawn("audit-sealer", self._sealing.serve())
         self.spawn("housekeeping", self._housekeeping.serve())
+        self.spawn("lookout", self._lookout.serve())
         self.spawn("directory-watch", self.directory.watch())
         self.spawn("sweep", keep_sweeping(self.database, self.run, self.system, self.metrics))
         # What stands now lives as long as the process: keeping it out of collections takes them out of the p99.

@@ -1,8 +1,9 @@
 """The installation's one secret: 32 random bytes in `server.key`, from which every key of the server is derived.
 
 HKDF-SHA-256 (RFC 5869) makes one key a purpose: the Ed25519 identity that daemons pin, the AES-256-GCM key that seals
-device secrets in the database, and the secret of the web's form tokens. Losing the file means enrolling every device
-again; it belongs into the backup, apart from the database's. Refuses a file that others may read, or a known sample.
+device secrets in the database, the key that hashes document numbers, and the secret of the web's form tokens. Losing
+the file means enrolling every device again; it belongs into the backup, apart from the database's. Refuses a file that
+others may read, or a known sample.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ class ServerSecrets:
 
     identity: Ed25519PrivateKey = field(repr=False)
     session_secret: bytes = field(repr=False)
+    document_secret: bytes = field(repr=False)
+    """The key under which the numbers of identity documents are hashed."""
     _sealing: AESGCM = field(repr=False)
     _ids: IdSource = field(repr=False)
 
@@ -73,6 +76,7 @@ def secrets_from(secret: bytes, ids: IdSource) -> ServerSecrets:
     return ServerSecrets(
         identity=Ed25519PrivateKey.from_private_bytes(_derived(secret, b"onecard identity 1")),
         session_secret=_derived(secret, b"onecard session 1"),
+        document_secret=_derived(secret, b"onecard document 1"),
         _sealing=AESGCM(_derived(secret, b"onecard sealing 1")),
         _ids=ids,
     )

@@ -1,0 +1,74 @@
+"""Looks every few seconds at what passages and time brought about; the truth is in the tables, so nothing is missed.
+
+The tap path only stores passages. What follows from them (a visit is over, a car is in the garage, a checkpoint was
+missed) is found here, in transactions of its own, by as many processes as there are: each step is safe to repeat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from cardcore.ids import SiteId
+from server.database import Database, DatabaseUnavailableError, WriteSession
+from server.link.ports import Run
+from server.presence.repository import sites
+from server.system import System
+from server.visitors import ending
+
+EVERY_SECONDS = 3.0
+FORGET_EVERY = timedelta(hours=1)
+
+log = structlog.get_logger(__name__)
+
+
+class Lookout:
+    """One for a server process."""
+
+    def __init__(self, database: Database, run: Run, system: System) -> None:
+        """Take the parts."""
+        self._database = database
+        self._run = run
+        self._system = system
+        self._failing = False
+        self._forgotten_at: datetime | None = None
+
+    async def serve(self) -> None:
+        """Run until cancelled. An outage is told of once; what happened meanwhile is found afterwards."""
+        while True:
+            try:
+                await self._run(self.once)
+                self._failing = False
+            except (SQLAlchemyError, DatabaseUnavailableError) as error:
+                if not self._failing:
+                    log.warning("lookout_waits", problem=str(error)[:200])
+                self._failing = True
+            await asyncio.sleep(EVERY_SECONDS)
+
+    def once(self) -> None:
+        """Look at every site; each step of each site is a transaction of its own."""
+        now = self._system.clock.now()
+        forget = self._forgotten_at is None or now - self._forgotten_at >= FORGET_EVERY
+        for found in self._database.read(sites):
+            site = SiteId(found)
+            self._visits(site)
+            if forget:
+                self._database.write(partial(self._forget, site=site))
+        if forget:
+            self._forgotten_at = now
+
+    def _visits(self, site: SiteId) -> None:
+        looked = self._database.write(lambda session: ending.look(session, self._system, site))
+        for visit in looked.left:
+            log.info("visit_left", site=str(site), visit=str(visit))
+        for overstay in looked.overstays:
+            log.warning("visit_overstayed", site=str(site), visit=str(overstay.visit))
+
+    def _forget(self, session: WriteSession, site: SiteId) -> None:
+        gone = ending.forget_old(session, self._system, site)
+        if gone:
+            log.info("visitors_forgotten", site=str(site), visitors=gone)
