@@ -29,18 +29,17 @@ class ClockWatch:
         """How far off the server's clock may be from what `server_now_ms` says: half a round trip."""
 
     def measured(self, sent_ms: int, server_ms: int, answered_ms: int) -> None:
-        """Take one exchange: our wall clock when we asked, the server's, ours when the answer came.
+        """Take one exchange: our monotonic clock when we asked, the server's wall clock, ours when the answer came.
 
         An answer that was long under way says little, for nobody knows on which way it was held up: it counts only
-        as long as there is no better one. So does one over which our wall clock was set back.
+        as long as there is no better one. Our wall clock says nothing here: a step of it would make a long way short.
         """
         trip_ms = answered_ms - sent_ms
-        if not 0 <= trip_ms <= LONGEST_TRIP_MS and self._measured_at_ms is not None:
+        if trip_ms > LONGEST_TRIP_MS and self._measured_at_ms is not None:
             return
-        self.uncertainty_ms = abs(trip_ms) // 2
-        now_ms = self._clock.monotonic_ms()
-        self._offset_ms = server_ms + self.uncertainty_ms - now_ms
-        self._measured_at_ms = now_ms
+        self.uncertainty_ms = max(0, trip_ms) // 2
+        self._offset_ms = server_ms + self.uncertainty_ms - answered_ms
+        self._measured_at_ms = answered_ms
 
     @property
     def skew_ms(self) -> int:

@@ -61,11 +61,13 @@ class Desk:
         async def work() -> None:
             lane = self._around.policy.snapshot.lane_of_reader.get(self.reader)
             if lane is None:
-                done.set_result(CommandDone(command.nonce, "unknown", "this reader is no lane's"))
+                answer = CommandDone(command.nonce, "unknown", "this reader is no lane's")
             elif self._around.clock.monotonic_ms() >= deadline_ms:
-                done.set_result(CommandDone(command.nonce, "expired"))
+                answer = CommandDone(command.nonce, "expired")
             else:
-                done.set_result(await self._lane.open_by(command, lane, deadline_ms))
+                answer = await self._lane.open_by(command, lane, deadline_ms)
+            if not done.done():  # the session that asked may have ended meanwhile
+                done.set_result(answer)
 
         try:
             self._queue.put_nowait(work)

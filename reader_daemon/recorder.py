@@ -7,6 +7,7 @@ that a power cut or a failed disk left open, as NOT_CONFIRMED: nobody knows what
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -56,25 +57,41 @@ class Recorder:
 
     async def append(self, body: Body) -> Record | None:
         """Append one record durably; None when the disk failed, or when the tap's epoch was closed meanwhile."""
-        if (
-            isinstance(body, Decided | Outcome)
-            and self._open.get(body.tap_seq, self._journal.epoch) != self._journal.epoch
-        ):
-            del self._open[body.tap_seq]
+        result = await self._write(body, self._belongs(body))
+        if result is None and isinstance(body, Outcome):
+            self._open.pop(body.tap_seq, None)
             await self.event("tap_of_closed_epoch", "", f"tap {body.tap_seq} ended after its epoch", alarm=True)
+        return result if isinstance(result, Record) else None
+
+    def _belongs(self, body: Body) -> Callable[[], bool]:
+        """Return the test, for the store's thread, that a tap's record goes into the epoch that the tap is in."""
+        if not isinstance(body, Decided | Outcome):
+            return lambda: True
+        epoch = self._open.get(body.tap_seq, self._journal.epoch)
+        return lambda: self._journal.epoch == epoch
+
+    async def _write(self, body: Body, may: Callable[[], bool]) -> Record | StoreFault | None:
+        """Append a record if it still may stand when its turn at the disk comes; None when it may not."""
+        result = await self._run(lambda: self._append(body) if may() else None)
+        if result is None:
             return None
-        result = await self._run(lambda: self._journal.append(body))
         if isinstance(result, StoreFault):
             if self._fault is None or self._fault.kind is not result.kind:
                 _log.error("store_failed", kind=result.kind.value, detail=result.detail)
             self._fault = result
-            return None
+            return result
         recovered, self._fault = self._fault is not None, None
-        self._follow(result.seq, body)
         self.on_append()
         if recovered:
             _log.info("store_recovered", seq=result.seq)
             await self.close_open_taps()
+        return result
+
+    def _append(self, body: Body) -> Record | StoreFault:
+        """Append in the store's thread, and note there which taps are worked on: whoever looks next finds it so."""
+        result = self._journal.append(body)
+        if isinstance(result, Record):
+            self._follow(result.seq, body)
         return result
 
     async def event(self, event: str, place: str, detail: str, *, alarm: bool = False) -> Record | None:
@@ -98,18 +115,24 @@ class Recorder:
         """Write NOT_CONFIRMED for every tap that no use case is working on; returns how many."""
         closed = 0
         try:
-            found = await self._run(self._journal.open_taps)
+            epoch, found = await self._run(lambda: (self._journal.epoch, self._journal.open_taps()))
+            for tap in found:
+                body = Outcome(tap.seq, OutcomeKind.NOT_CONFIRMED, tap.verdict or UNDECIDED, self.stamp())
+                result = await self._write(body, partial(self._is_left, epoch, tap.seq))
+                if isinstance(result, StoreFault):
+                    break
+                if result is not None:
+                    closed += 1
+                    self._tell(tap)
         except StoreBrokenError as error:
             _log.error("store_failed", kind="io", detail=str(error))
-            return 0
-        for tap in found:
-            if tap.seq in self._open:
-                continue
-            if not await self.outcome(tap.seq, OutcomeKind.NOT_CONFIRMED, tap.verdict or UNDECIDED):
-                break
-            closed += 1
-            self._tell(tap)
         return closed
+
+    def _is_left(self, epoch: int, seq: int) -> bool:
+        """Tell, in the store's thread, whether a tap is still open there and nobody works on it."""
+        if self._journal.epoch != epoch or seq in self._open:
+            return False
+        return any(tap.seq == seq for tap in self._journal.open_taps())
 
     async def probe(self) -> None:
         """Try a disk that failed: taps that it left open are closed when it is back, not only with the next tap."""

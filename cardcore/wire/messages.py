@@ -379,7 +379,7 @@ class EncoderDone(Struct, frozen=True, tag_field="t", tag="encoder_done"):
 
 
 class Ping(Struct, frozen=True, tag_field="t", tag="ping"):
-    """Liveness and clock skew; either side may ask."""
+    """Liveness and clock skew; either side may ask. `sent_ms` is a clock of the asker's own choice, and comes back."""
 
     id: int
     sent_ms: int

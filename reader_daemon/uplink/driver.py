@@ -45,7 +45,7 @@ from reader_daemon.uplink.installing import PolicyInstaller
 from reader_daemon.uplink.key_asks import KeyAsks
 from reader_daemon.uplink.returning import returned
 from reader_daemon.uplink.session import LinkSession, Phase, Surroundings
-from reader_daemon.uplink.settling import Settled, settle_welcome
+from reader_daemon.uplink.settling import Settled, settle_conflict, settle_welcome
 from reader_daemon.uplink.spell import Spell
 
 HEALTH_SECONDS = 5.0
@@ -284,11 +284,15 @@ class Uplink:
             case effects.Confirmed():
                 await self._installer.confirmed()
 
-    def _opened(self, settled: Settled, welcome: Welcome) -> None:
+    @staticmethod
+    def _go_on(settled: Settled) -> None:
         if settled.problem:
             raise SessionEndedError(Ended(f"the journal failed: {settled.problem}"))
         if settled.closed:
             raise SessionEndedError(Ended(f"epoch closed: {settled.closed}", alarm=True))
+
+    def _opened(self, settled: Settled, welcome: Welcome) -> None:
+        self._go_on(settled)
         self._backoff.reset()
         self._complained = ""
         self._spell.opened(self._around.clock.monotonic_ms())
@@ -349,7 +353,7 @@ class Uplink:
             if self._under_way is not None and self._under_way.sent_at_ms < self._around.clock.monotonic_ms() - ACK_MS:
                 raise SessionEndedError(Ended("an upload was not acknowledged in time"))
             self._pings += 1
-            self._say(Ping(self._pings, self._wall_ms()))
+            self._say(Ping(self._pings, self._around.clock.monotonic_ms()))
             self._say(self._owner.health())
             await self._installer.save_ages()
             self._health_wanted.clear()
@@ -413,6 +417,7 @@ class Uplink:
         odd = [(seq, status.value) for seq, status in ack.statuses if status is not RecordStatus.STORED]
         if any(status in {RecordStatus.CONFLICT, RecordStatus.QUARANTINED} for _, status in ack.statuses):
             _log.error("records_quarantined", epoch=ack.epoch, records=odd[:10], count=len(odd))
+            self._go_on(await self._run(lambda: settle_conflict(self._journal, ack)))
         before = self._journal.acked_through(ack.epoch)
         self._held = {seq for seq in self._held if seq > ack.acked_through}
         if ack.acked_through < before:

@@ -98,7 +98,7 @@ class RunCommand:
 
 @dataclass(frozen=True, slots=True)
 class ClockMeasured:
-    """A pong came: our wall clock at the question, the server's, ours at the answer."""
+    """A pong came: our monotonic clock at the question, the server's wall clock, ours at the answer."""
 
     sent_ms: int
     server_ms: int

@@ -169,7 +169,7 @@ class LinkSession:
                 )
             case Challenge():
                 self.phase = Phase.WELCOME
-                self._asked_ms = to_millis(around.clock.now())
+                self._asked_ms = around.clock.monotonic_ms()
                 return [Send(self._hello(message))]
             case _:
                 return self.end(f"{type(message).__name__} came before the challenge")
@@ -205,14 +205,13 @@ class LinkSession:
                         "what answers is not the server this device was enrolled at", LOOK_AGAIN_MS, alarm=True
                     )
                 self.phase = Phase.OPEN
-                now_ms = to_millis(self._around.clock.now())
+                now_ms = self._around.clock.monotonic_ms()
                 measured = effects.ClockMeasured(self._asked_ms, message.server_time_ms, now_ms)
                 return [measured, effects.Opened(message)]
             case _:
                 return self.end(f"{type(message).__name__} came before the welcome")
 
     def _open(self, message: ToDaemon) -> list[Effect]:
-        now_ms = to_millis(self._around.clock.now())
         match message:
             case Deny():
                 return self._deny(message)
@@ -225,8 +224,9 @@ class LinkSession:
             case Command():
                 return self._command(message)
             case Ping():
-                return [Send(Pong(message.id, message.sent_ms, now_ms))]
+                return [Send(Pong(message.id, message.sent_ms, to_millis(self._around.clock.now())))]
             case Pong():
+                now_ms = self._around.clock.monotonic_ms()
                 return [effects.ClockMeasured(message.sent_ms, message.answered_ms, now_ms)]
             case Goodbye():
                 return self._goodbye(message)

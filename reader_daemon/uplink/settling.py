@@ -1,10 +1,10 @@
-"""What a welcome means for the journal: go on, rewind, or begin a new epoch (P2, P10). Runs in the store's thread."""
+"""What a welcome or a conflict means for the journal: go on, rewind, or a new epoch (P2, P10). Runs in its thread."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cardcore.wire.messages import Welcome
+from cardcore.wire.messages import RecordStatus, UploadAck, Welcome
 from reader_daemon.store.journal_db import JournalStore
 from reader_daemon.store.sqlite_file import StoreBrokenError
 
@@ -55,3 +55,16 @@ def _why_close(journal: JournalStore, welcome: Welcome, epoch: int) -> str:
     if welcome.acked_through and own is not None and own != welcome.head_hash:
         return f"record {welcome.acked_through} at the server is another one than here: forked"
     return ""
+
+
+def settle_conflict(journal: JournalStore, ack: UploadAck) -> Settled:
+    """Begin a new epoch when the server holds a record of the open one that is another than ours (P2).
+
+    The welcome does not show that while the server's gap-free run ends below it: a live tap came before the rest.
+    """
+    taken = next((seq for seq, status in ack.statuses if status is RecordStatus.CONFLICT), None)
+    if taken is None or ack.epoch != journal.epoch:
+        return Settled()
+    because = f"record {taken} at the server is another one than here: forked"
+    fault = journal.begin_epoch(because)
+    return Settled(problem=fault.detail) if fault else Settled(closed=because)

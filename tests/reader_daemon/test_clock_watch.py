@@ -11,11 +11,11 @@ from tests.reader_daemon.virtual_time import HandClock
 
 def measured(clock: HandClock, watch: ClockWatch, ahead_ms: int, there_ms: int, back_ms: int) -> None:
     """Ask a server whose clock is ahead of ours, over a line with these delays."""
-    sent_ms = to_millis(clock.now())
+    sent_ms = clock.monotonic_ms()
     clock.ms += there_ms
     server_ms = to_millis(clock.now()) + ahead_ms
     clock.ms += back_ms
-    watch.measured(sent_ms, server_ms, to_millis(clock.now()))
+    watch.measured(sent_ms, server_ms, clock.monotonic_ms())
 
 
 def test_a_quick_answer_tells_the_servers_clock() -> None:
@@ -51,3 +51,17 @@ def test_the_first_answer_counts_however_slow_and_says_how_little_it_says() -> N
     watch = ClockWatch(clock, "boot")
     measured(clock, watch, 0, 4, 10_000)
     assert abs(watch.skew_ms) <= watch.uncertainty_ms == 5_002
+
+
+def test_a_step_of_our_wall_clock_does_not_make_a_long_way_short() -> None:
+    clock = HandClock()
+    watch = ClockWatch(clock, "boot")
+    measured(clock, watch, 0, 4, 4)
+    sent_ms = clock.monotonic_ms()
+    clock.ms += 4
+    server_ms = to_millis(clock.now())
+    clock.wall_offset = timedelta(milliseconds=-2_500)
+    clock.ms += 2_500
+    before_ms = watch.server_now_ms()
+    watch.measured(sent_ms, server_ms, clock.monotonic_ms())
+    assert watch.server_now_ms() == before_ms

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from cardcore.journal import Decided, DeviceEvent, Intent, Outcome, OutcomeKind
 from cardcore.wire.messages import CommandDone
@@ -285,5 +286,20 @@ def test_a_cut_while_a_grant_is_open_is_not_confirmed_with_its_verdict(tmp_path:
             assert outcome.outcome is OutcomeKind.NOT_CONFIRMED
             assert outcome.verdict.granted
             assert not site.port.pulses()
+
+    run_virtual(main)
+
+
+def test_an_operators_session_that_ends_while_the_lane_opens_disturbs_nothing(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        async with running(loop, tmp_path) as site:
+            desk = site.daemon._desks["g01"]
+            with capture_logs() as logs:
+                asked = asyncio.create_task(desk.open_by(site.server.command(), round(loop.time() * 1000) + 1_000))
+                await asyncio.sleep(0)
+                asked.cancel()
+                await asyncio.sleep(0.5)
+            assert "reader_event_failed" not in [log["event"] for log in logs]
+            assert "opened_by_operator" in events(site.bodies())
 
     run_virtual(main)

@@ -214,7 +214,7 @@ class ServerSite:
 
     def _installed(self, daemon: str, said: StateInstalled) -> None:
         before = self.installed.get(daemon, (0, 0))
-        now = (said.version, said.deny_version)
+        now = (said.version, max(said.version, said.deny_version))  # a whole policy overtakes the deny list before it
         if now[0] < before[0] or now[1] < before[1]:
             self.history.violate("I14", f"{daemon} went from policy {before} back to {now}")
         self.installed[daemon] = now

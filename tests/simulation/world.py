@@ -184,6 +184,8 @@ class World:
                 return f"{name} does not run"
             if not box.daemon.uplink.open:
                 return f"{name} has no link"
+            if box.daemon.recorder.failed:
+                return f"{name} has not tried its disk again yet"
             if box.daemon.journal.pending:
                 return f"{name} waits with {box.daemon.journal.pending} records"
             if box.journal_rows("SELECT 1 FROM open_tap LIMIT 1"):

@@ -9,10 +9,10 @@ import pytest
 
 from cardcore.ids import DeviceId
 from cardcore.journal import DeviceEvent, Stamp
-from cardcore.wire.messages import Welcome
+from cardcore.wire.messages import RecordStatus, UploadAck, Welcome
 from reader_daemon.store.journal_db import JournalSettings, JournalStore
 from reader_daemon.store.journal_schema import JournalKeys
-from reader_daemon.uplink.settling import settle_welcome
+from reader_daemon.uplink.settling import Settled, settle_conflict, settle_welcome
 from tests.reader_daemon.virtual_time import CountingIds
 
 
@@ -86,3 +86,26 @@ def test_a_closed_epoch_that_the_server_has_otherwise_is_sent_all_the_same(
     assert (settled.closed, settled.problem) == ("", "")
     assert journal.last_seq(closed) == 6
     assert pending(journal) == [(min(5, mark), 6)]
+
+
+def test_a_conflict_in_the_open_epoch_begins_a_new_one(journal: JournalStore) -> None:
+    before = journal.epoch
+    odd = ((4, RecordStatus.STORED), (5, RecordStatus.CONFLICT))
+    settled = settle_conflict(journal, UploadAck(before, 5, odd, 1))
+    assert settled.closed == "record 5 at the server is another one than here: forked"
+    assert journal.epoch != before
+
+
+@pytest.mark.parametrize("status", [RecordStatus.STORED, RecordStatus.DUPLICATE, RecordStatus.QUARANTINED])
+def test_other_answers_leave_the_epoch_open(journal: JournalStore, status: RecordStatus) -> None:
+    before = journal.epoch
+    assert settle_conflict(journal, UploadAck(before, 5, ((5, status),), 1)) == Settled()
+    assert journal.epoch == before
+
+
+def test_a_conflict_in_a_closed_epoch_closes_nothing_else(journal: JournalStore) -> None:
+    closed = journal.epoch
+    journal.begin_epoch("test")
+    before = journal.epoch
+    assert settle_conflict(journal, UploadAck(closed, 3, ((3, RecordStatus.CONFLICT),), 1)) == Settled()
+    assert journal.epoch == before
