@@ -8,12 +8,14 @@ from server.access.approved import GIVE_LEVELS
 from server.approvals.models import Operations
 from server.cards.approved import ACTIVATE, CONVERT, EXTEND, UNBLOCK
 from server.close.months import REOPEN
+from server.contractors.approved import APPROVE_PERMIT
 from server.corrections.approved import ADJUSTMENT, PAPER, REFUND
 from server.ledger.merging import MERGE
 from server.subsidies.approved import BATCH_BOOK, BATCH_REVERSE, PLAN_PUT
 
 _CARDS = (UNBLOCK, ACTIVATE, CONVERT, EXTEND, GIVE_LEVELS)
+_GATES = (APPROVE_PERMIT,)
 _MONEY = (REFUND, ADJUSTMENT, PAPER, BATCH_BOOK, BATCH_REVERSE, PLAN_PUT, REOPEN, MERGE)
 
-OPERATIONS: Operations = MappingProxyType({operation.name: operation for operation in (*_CARDS, *_MONEY)})
+OPERATIONS: Operations = MappingProxyType({operation.name: operation for operation in (*_CARDS, *_GATES, *_MONEY)})
 """What `server.approvals.service` is given wherever the product decides a request."""

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from cardcore.ids import SiteId
+from server.contractors import service as contractors
 from server.database import Database, DatabaseUnavailableError, WriteSession
 from server.link.ports import Run
 from server.presence.repository import sites
@@ -56,6 +57,7 @@ class Lookout:
         for found in self._database.read(sites):
             site = SiteId(found)
             self._visits(site)
+            self._crews(site)
             if forget:
                 self._database.write(partial(self._forget, site=site))
         if forget:
@@ -67,6 +69,11 @@ class Lookout:
             log.info("visit_left", site=str(site), visit=str(visit))
         for overstay in looked.overstays:
             log.warning("visit_overstayed", site=str(site), visit=str(overstay.visit))
+
+    def _crews(self, site: SiteId) -> None:
+        changed = self._database.write(lambda session: contractors.look(session, self._system, site))
+        if changed:
+            log.info("crew_rights_set", site=str(site), workers=changed)
 
     def _forget(self, session: WriteSession, site: SiteId) -> None:
         gone = ending.forget_old(session, self._system, site)

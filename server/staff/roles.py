@@ -17,6 +17,8 @@ class Role(StrEnum):
     FINANCE = "finance"
     AUDITOR = "auditor"
     SYSTEM_ADMIN = "system_admin"
+    RECEPTION = "reception"
+    """The staffed registration lane: visitors, crews at the gate, vehicles."""
 
 
 class Permission(StrEnum):
@@ -69,6 +71,27 @@ class Permission(StrEnum):
     SETTLE = "settle"
     """To draw up a stall's settlement sheet, and to mark one paid that another person drew up."""
     AUDIT_READ = "audit_read"
+    VISITS_READ = "visits_read"
+    """The visitor register."""
+    VISITS_WRITE = "visits_write"
+    """To register visitors and hand out passes."""
+    VISITS_APPROVE = "visits_approve"
+    """To say yes for a host, to turn somebody away for good, and to set how the site takes visitors."""
+    PERMITS_READ = "permits_read"
+    PERMITS_WRITE = "permits_write"
+    """To draw up an outside crew's permit and ask for it; another person approves. To take one back."""
+    PERMITS_APPROVE = "permits_approve"
+    VEHICLES_READ = "vehicles_read"
+    VEHICLES_WRITE = "vehicles_write"
+    """Vehicles and their drivers, garages and recounts."""
+    TOURS_READ = "tours_read"
+    TOURS_WRITE = "tours_write"
+    MUSTER_READ = "muster_read"
+    MUSTER_WRITE = "muster_write"
+    """To call the roll, to mark people as safe, to end it."""
+    ATTENDANCE_READ = "attendance_read"
+    ATTENDANCE_WRITE = "attendance_write"
+    """Shifts, and who works by which."""
 
 
 _P = Permission
@@ -84,6 +107,12 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
                 _P.CARDS_BLOCK,
                 _P.CARDS_REPORT_LOST,
                 _P.CARDS_UNBLOCK,
+                _P.PERMITS_READ,
+                _P.PERMITS_WRITE,
+                _P.VEHICLES_READ,
+                _P.VEHICLES_WRITE,
+                _P.ATTENDANCE_READ,
+                _P.ATTENDANCE_WRITE,
             }
         ),
         Role.SECURITY_OFFICER: frozenset(
@@ -99,6 +128,18 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
                 _P.ACCESS_WRITE,
                 _P.LANES_COMMAND,
                 _P.DEVICES_READ,
+                _P.VISITS_READ,
+                _P.VISITS_WRITE,
+                _P.VISITS_APPROVE,
+                _P.PERMITS_READ,
+                _P.PERMITS_WRITE,
+                _P.PERMITS_APPROVE,
+                _P.VEHICLES_READ,
+                _P.VEHICLES_WRITE,
+                _P.TOURS_READ,
+                _P.TOURS_WRITE,
+                _P.MUSTER_READ,
+                _P.MUSTER_WRITE,
             }
         ),
         Role.CASHIER: frozenset(
@@ -166,6 +207,17 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         ),
         Role.SYSTEM_ADMIN: frozenset(
             {_P.OVERVIEW_READ, _P.LIVE_READ, _P.DEVICES_READ, _P.DEVICES_WRITE, _P.ACCESS_WRITE, _P.STAFF_WRITE}
+        ),
+        Role.RECEPTION: frozenset(
+            {
+                _P.LIVE_READ,
+                _P.VISITS_READ,
+                _P.VISITS_WRITE,
+                _P.PERMITS_READ,
+                _P.VEHICLES_READ,
+                _P.MUSTER_READ,
+                _P.MUSTER_WRITE,
+            }
         ),
     }
 )
