@@ -29,7 +29,9 @@ def content_of(
     accounts: Sequence[AccountId],
 ) -> msgspec.Struct:
     """Draw a content of an operation: known ids where a field is named after one, plausible values elsewhere."""
-    known: dict[str, Sequence[Any]] = {"card": cards, "person": people, "account": accounts, "levels": [(VIP,), ()]}
+    known: dict[str, Sequence[Any]] = {
+        "card": cards, "person": people, "account": accounts, "levels": [(VIP,), ()], "crew": [tuple(people), ()],
+    }  # fmt: skip
     values = {
         field.name: data.draw(st.sampled_from(list(known.get(field.name) or _values(field.type, cards))))
         for field in msgspec.structs.fields(kind)
