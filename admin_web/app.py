@@ -14,12 +14,12 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from admin_web.areas import AREAS, PAGE_PERMISSIONS, PLACES
 from admin_web.assets import assets_router, load_assets
 from admin_web.headers import SecurityHeaders, harden
 from admin_web.i18n import Language
 from admin_web.live import LiveHub
 from admin_web.origin import SameOriginForms
-from admin_web.pages import cards, charges, devices, live, overview, people, sign_in
 from admin_web.paths import local_path
 from admin_web.ports import PageServices
 from admin_web.rendering import Renderer
@@ -29,7 +29,6 @@ from admin_web.web import Web
 from cardcore.clock import Clock
 from server.live.feed import LiveTap
 
-PAGES = (sign_in, overview, live, people, cards, charges, devices)
 EXPLAINED = frozenset({403, 404, 405, 503})
 """Statuses with texts of their own; all others are told as 500 or 400."""
 
@@ -39,16 +38,16 @@ log = structlog.get_logger(__name__)
 def create_pages(services: PageServices, clock: Clock, settings: PageSettings) -> FastAPI:
     """Return the pages; raises OSError or ValueError if a catalogue or asset is missing or broken."""
     assets = load_assets()
-    renderer = Renderer(assets, settings, clock)
+    renderer = Renderer(assets, settings, clock, PLACES)
 
     def live_row(event: LiveTap, language: Language) -> str:
         return renderer.fragment("live_row.html", language, event=event)
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     hub = LiveHub(services.live, services.run, clock, live_row, settings.live)
-    app.state.web = Web(services, clock, settings, renderer, hub)
-    for page in PAGES:
-        app.include_router(page.router)
+    app.state.web = Web(services, clock, settings, renderer, hub, PAGE_PERMISSIONS)
+    for area in AREAS:
+        app.include_router(area.router)
     app.include_router(assets_router(assets))
     app.add_exception_handler(NeedsSignIn, _to_sign_in)
     app.add_exception_handler(HTTPException, _refused)

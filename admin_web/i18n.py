@@ -29,8 +29,18 @@ Catalogue = Mapping[str, str]
 
 
 def load_catalogue(language: Language) -> Catalogue:
-    """Read the flat catalogue of one language; raises OSError or ValueError if it is missing or broken."""
-    texts: dict[str, str] = json.loads((LOCALES / f"{language.value}.json").read_text(encoding="utf-8"))
+    """Read one language's catalogue, a flat file an area; raises OSError or ValueError if it is missing or broken."""
+    texts: dict[str, str] = {}
+    for path in sorted((LOCALES / language.value).glob("*.json")):
+        more: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        twice = texts.keys() & more.keys()
+        if twice:
+            message = f"{path.name} repeats {', '.join(sorted(twice))}"
+            raise ValueError(message)
+        texts |= more
+    if not texts:
+        message = f"no catalogue of {language.value} in {LOCALES}"
+        raise FileNotFoundError(message)
     return texts
 
 

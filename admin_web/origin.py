@@ -12,10 +12,13 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from admin_web.settings import MAX_BODY_BYTES
+from admin_web.settings import MAX_BODY_BYTES, MAX_UPLOAD_BYTES
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FORM_TYPE = "application/x-www-form-urlencoded"
+FILE_TYPE = "multipart/form-data"
+UPLOAD_ENDING = "/upload"
+"""Of the only addresses that take a file."""
 
 
 def is_same_origin(headers: Mapping[str, str], scheme: str) -> bool:
@@ -34,14 +37,16 @@ def is_same_origin(headers: Mapping[str, str], scheme: str) -> bool:
     return parts.scheme == scheme and parts.netloc == headers.get("host")
 
 
-def body_refusal(headers: Mapping[str, str]) -> int | None:
+def body_refusal(headers: Mapping[str, str], path: str = "") -> int | None:
     """Return the status that refuses a body by its headers, or None if it may be read."""
     length = headers.get("content-length")
     if length is None or not length.isdecimal():
         return 411
-    if int(length) > MAX_BODY_BYTES:
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_file = kind == FILE_TYPE and path.endswith(UPLOAD_ENDING)
+    if int(length) > (MAX_UPLOAD_BYTES if is_file else MAX_BODY_BYTES):
         return 413
-    if int(length) > 0 and headers.get("content-type", "").partition(";")[0].strip().lower() != FORM_TYPE:
+    if int(length) > 0 and kind != FORM_TYPE and not is_file:
         return 415
     return None
 
@@ -57,7 +62,7 @@ class SameOriginForms:
         """Pass or refuse one request."""
         if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
             headers = Headers(scope=scope)
-            status = body_refusal(headers) if is_same_origin(headers, scope["scheme"]) else 403
+            status = body_refusal(headers, scope["path"]) if is_same_origin(headers, scope["scheme"]) else 403
             if status is not None:
                 await PlainTextResponse("", status_code=status)(scope, receive, send)
                 return

@@ -1,38 +1,27 @@
-"""The places of the menu: where they are, who may go there, and the key that leads there after `g`."""
+"""The menu as one visitor sees it, and where the visitor begins."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 
+from admin_web.area import Group, Place
+from admin_web.paths import HOME
 from server.staff.roles import Permission
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One entry of the menu."""
-
-    address: str
-    icon: str
-    key: str
-    """Of its name in the catalogues."""
-    permission: Permission
-    letter: str
-
-    def holds(self, path: str) -> bool:
-        """Tell whether a page belongs to this place."""
-        return path == self.address or (self.address != "/" and path.startswith(f"{self.address}/"))
+def menu_of(places: Iterable[Place], permissions: frozenset[Permission]) -> list[tuple[Group, list[Place]]]:
+    """Return the groups of the menu, each with the places that these permissions open; none of them is empty."""
+    seen = [place for place in places if place.permission in permissions]
+    menu = [(group, [place for place in seen if place.group is group]) for group in Group]
+    return [(group, entries) for group, entries in menu if entries]
 
 
-PLACES = (
-    Place("/", "layout-dashboard", "nav.overview", Permission.OVERVIEW_READ, "o"),
-    Place("/live", "activity", "nav.live", Permission.LIVE_READ, "l"),
-    Place("/people", "users", "nav.people", Permission.PEOPLE_READ, "p"),
-    Place("/cards", "credit-card", "nav.cards", Permission.CARDS_READ, "c"),
-    Place("/charges", "receipt-yuan", "nav.charges", Permission.CHARGES_READ, "m"),
-    Place("/devices", "server", "nav.devices", Permission.DEVICES_READ, "d"),
-)
-
-
-def home_of(permissions: frozenset[Permission]) -> str:
+def home_of(places: Iterable[Place], permissions: frozenset[Permission]) -> str:
     """Return the first place that somebody with these permissions may see, else the first page, which explains."""
-    return next((place.address for place in PLACES if place.permission in permissions), PLACES[0].address)
+    menu = menu_of(places, permissions)
+    return menu[0][1][0].address if menu else HOME
+
+
+def place_of(places: Iterable[Place], path: str) -> str | None:
+    """Return the address of the place that a page belongs to; of several the longest: one may lie in another."""
+    return max((place.address for place in places if place.holds(path)), key=len, default=None)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import ParamSpec, Protocol, TypeVar
 
-from cardcore.ids import CardId, IdSource, PersonId, StaffId, TillId
+from cardcore.ids import CardId, IdSource, PersonId, SiteId, StaffId, TillId
 from server.cards.service import CardChange
+from server.database import ReadSession, WriteSession
 from server.live.feed import LiveTap
 from server.reports.paging import Page
 from server.reports.rows import (
@@ -26,9 +27,22 @@ from server.reports.rows import (
     PersonView,
 )
 from server.staff.sign_in import SessionView, SignInResult
+from server.system import System
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
+
+
+class Sessions(Protocol):
+    """Runs one service call as one transaction; `server.database.Database` is one."""
+
+    def read(self, call: Callable[[ReadSession], Answer], /) -> Answer:
+        """Run a call that only reads."""
+        ...
+
+    def write(self, call: Callable[[WriteSession], Answer], /) -> Answer:
+        """Run a call and commit; it may be run again when it lost a race."""
+        ...
 
 
 class SignIn(Protocol):
@@ -139,6 +153,9 @@ class PageServices:
 
     run: Run
     ids: IdSource
+    database: Sessions
+    system: System
+    site_id: SiteId
     sign_in: SignIn
     overview: Overview
     live: LiveFeed

@@ -13,10 +13,11 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from admin_web import formats
+from admin_web.area import Place
 from admin_web.assets import Asset, asset_address
 from admin_web.i18n import Catalogue, Language, key_of, load_catalogue, reason_text
 from admin_web.paths import HOME, local_path
-from admin_web.places import PLACES, home_of
+from admin_web.places import home_of, menu_of, place_of
 from admin_web.settings import PageSettings
 from admin_web.visitor import Visitor
 from cardcore.clock import Clock
@@ -29,10 +30,13 @@ TEMPLATES = Path(__file__).parent / "templates"
 class Renderer:
     """All templates and texts, loaded once."""
 
-    def __init__(self, assets: Mapping[str, Asset], settings: PageSettings, clock: Clock) -> None:
+    def __init__(
+        self, assets: Mapping[str, Asset], settings: PageSettings, clock: Clock, places: tuple[Place, ...]
+    ) -> None:
         """Load the catalogues; raises OSError or ValueError if one is missing or broken."""
         self._settings = settings
         self._clock = clock
+        self._places = places
         self._catalogues: Mapping[Language, Catalogue] = {tongue: load_catalogue(tongue) for tongue in Language}
         self._environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
@@ -49,8 +53,16 @@ class Renderer:
             money=formats.money_text,
             count=formats.count_text,
             alarming=ALARMING,
-            places=PLACES,
         )
+
+    def home_of(self, permissions: frozenset[Permission]) -> str:
+        """Return the page where somebody with these permissions begins."""
+        return home_of(self._places, permissions)
+
+    def _said(self, visitor: Visitor) -> str | None:
+        """Return what the step before has to say: a text of the catalogue that its address names, and no other."""
+        key = f"said.{visitor.request.query_params.get('said', '')}"
+        return self._catalogues[visitor.language].get(key)
 
     def text(self, language: Language, key: str, **values: object) -> str:
         """Return one text with its placeholders filled; raises KeyError for an unknown key or a missing value."""
@@ -68,7 +80,10 @@ class Renderer:
             **self._words(visitor.language),
             theme=visitor.theme,
             staff=staff,
-            home=home_of(staff.permissions) if staff is not None else HOME,
+            home=self.home_of(staff.permissions) if staff is not None else HOME,
+            menu=menu_of(self._places, staff.permissions if staff is not None else frozenset()),
+            here_place=place_of(self._places, request.url.path),
+            said=self._said(visitor),
             may=visitor.may,
             form_token=visitor.form_token,
             here=local_path(request.url.path + (f"?{request.url.query}" if request.url.query else "")),

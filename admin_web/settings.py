@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 
 MAX_BODY_BYTES = 16_384
 """A form of ours is far below; whatever is longer is no form of ours."""
-MAX_FORM_FIELDS = 32
+MAX_FORM_FIELDS = 128
+MAX_UPLOAD_BYTES = 20 * 1_048_576
+"""Of a file that a page takes: a list of a site's people with their photos in bulk."""
 MAX_SEARCH_CHARACTERS = 64
 MAX_LOGIN_CHARACTERS = 128
 MAX_PASSWORD_CHARACTERS = 256

@@ -1,25 +1,31 @@
 """A visit: one request with its visitor, and whether they may.
 
-Holds the cookie rules (ASVS 3.3), the check of form tokens, and the one table of which page asks for which
-permission. Decides nothing about the domain: services check every permission again.
+Holds the cookie rules (ASVS 3.3) and the check of form tokens. Decides nothing about the domain: services check every
+permission again.
 """
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
-from urllib.parse import parse_qsl
+from typing import Annotated, TypeVar
+from urllib.parse import parse_qsl, quote
 
 from fastapi import Depends, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
+from starlette.datastructures import UploadFile
 
 from admin_web.i18n import choose_language
-from admin_web.settings import MAX_FORM_FIELDS, MAX_TOKEN_CHARACTERS
+from admin_web.settings import MAX_BODY_BYTES, MAX_FORM_FIELDS, MAX_TOKEN_CHARACTERS
 from admin_web.visitor import Visitor, form_token
 from admin_web.web import Web
-from server.staff.roles import Permission
+from cardcore.ids import SiteId, StaffId
+from server.database import ReadSession, WriteSession
+from server.system import System
+
+Answer = TypeVar("Answer")
 
 SECURE_COOKIE = "__Host-onecard"
 LOOPBACK_COOKIE = "onecard"
@@ -28,24 +34,6 @@ THEME_COOKIE = "onecard_theme"
 THEMES = ("auto", "light", "dark")
 PREFERENCE_AGE_S = 365 * 86_400
 TOKEN_FIELD = "form_token"  # noqa: S105 - the name of a field, no secret
-
-PAGE_PERMISSIONS: Mapping[str, frozenset[Permission]] = {
-    "overview": frozenset({Permission.OVERVIEW_READ}),
-    "live": frozenset({Permission.LIVE_READ}),
-    "live_stream": frozenset({Permission.LIVE_READ}),
-    "people": frozenset({Permission.PEOPLE_READ}),
-    "people_search": frozenset({Permission.PEOPLE_READ}),
-    "person": frozenset({Permission.PEOPLE_READ}),
-    "cards": frozenset({Permission.CARDS_READ}),
-    "cards_search": frozenset({Permission.CARDS_READ}),
-    "card": frozenset({Permission.CARDS_READ}),
-    "card_block": frozenset({Permission.CARDS_BLOCK, Permission.CARDS_REPORT_LOST}),
-    "card_unblock": frozenset({Permission.CARDS_UNBLOCK, Permission.CARDS_UNBLOCK_APPROVE}),
-    "charges": frozenset({Permission.CHARGES_READ}),
-    "devices": frozenset({Permission.DEVICES_READ}),
-}
-"""By route name: any one of them will do. A route that is neither here nor in `OPEN_ROUTES` fails a test."""
-OPEN_ROUTES = frozenset({"static", "sign_in_form", "sign_in", "sign_out", "preferences"})
 
 
 class NeedsSignIn(Exception):  # noqa: N818 - no error: the visitor is sent to the sign-in page
@@ -57,6 +45,52 @@ class Visit(Visitor):
     """One request, read: who sends it, and the parts of the site that answer it."""
 
     web: Web
+
+    @property
+    def actor(self) -> StaffId:
+        """The member of staff who asks; raises HTTPException 403 without a session."""
+        if self.session is None:
+            raise HTTPException(403)
+        return self.session.staff.id
+
+    @property
+    def site_id(self) -> SiteId:
+        """The site whose pages these are."""
+        return self.web.services.site_id
+
+    @property
+    def system(self) -> System:
+        """Clock and ids, for services."""
+        return self.web.services.system
+
+    async def read(self, call: Callable[[ReadSession], Answer]) -> Answer:
+        """Ask a service, in one read-only transaction, off the event loop."""
+        services = self.web.services
+        return await services.run(services.database.read, call)
+
+    async def write(self, call: Callable[[WriteSession], Answer]) -> Answer:
+        """Let a service do something, in one transaction, off the event loop; a lost race runs the call again."""
+        services = self.web.services
+        return await services.run(services.database.write, call)
+
+    def page(self, template: str, status: int = 200, **values: object) -> Response:
+        """Show a template."""
+        return self.web.renderer.page(self, template, status, **values)
+
+    def go(self, address: str, *, said: str = "") -> Response:
+        """Lead on after a form was carried out; `said` is the last part of a text `said.*` that the next page tells."""
+        path, _, query = address.partition("?")
+        both = "&".join(part for part in (query, f"said={quote(said)}" if said else "") if part)
+        return RedirectResponse(f"{path}?{both}" if both else path, 303)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file as a browser sent it, with the fields beside it."""
+
+    name: str
+    content: bytes
+    fields: Mapping[str, str]
 
 
 def cookie_name(request: Request) -> str | None:
@@ -97,6 +131,22 @@ async def read_form(request: Request) -> Mapping[str, str]:
     return dict(fields)
 
 
+def is_upload(request: Request) -> bool:
+    """Tell whether a request brings a file; only addresses that end in `/upload` may (`admin_web.origin`)."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data"
+
+
+async def read_upload(request: Request, field: str = "file") -> Upload:
+    """Read the one file of a form, at most `MAX_UPLOAD_BYTES`; raises HTTPException 400 if there is none."""
+    form = await request.form(max_files=1, max_fields=MAX_FORM_FIELDS, max_part_size=MAX_BODY_BYTES)
+    file = form.get(field)
+    if not isinstance(file, UploadFile):
+        raise HTTPException(400)
+    content = await file.read()
+    fields = {name: value for name, value in form.items() if isinstance(value, str)}
+    return Upload(file.filename or "", content, fields)
+
+
 async def visit(request: Request) -> Visit:
     """Read who is asking; with or without a session."""
     web: Web = request.app.state.web
@@ -128,7 +178,7 @@ async def entitled(visit: AnyVisit) -> Visit:
     request = visit.request
     if visit.session is None or visit.token is None:
         raise NeedsSignIn
-    if not any(visit.may(permission) for permission in PAGE_PERMISSIONS[request.scope["route"].name]):
+    if not any(visit.may(permission) for permission in visit.web.permissions[request.scope["route"].name]):
         raise HTTPException(403)
     if request.method == "POST":
         await require_form_token(visit)
@@ -137,7 +187,8 @@ async def entitled(visit: AnyVisit) -> Visit:
 
 async def require_form_token(visit: Visit) -> None:
     """Raise HTTPException 403 unless the form carries the token of the visitor's session."""
-    sent = (await read_form(visit.request)).get(TOKEN_FIELD, "")
+    fields = (await read_upload(visit.request)).fields if is_upload(visit.request) else await read_form(visit.request)
+    sent = fields.get(TOKEN_FIELD, "")
     if visit.token is None or not hmac.compare_digest(sent.encode(), form_token(visit.token).encode()):
         raise HTTPException(403)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from admin_web.live import LiveHub
@@ -9,6 +10,7 @@ from admin_web.ports import PageServices
 from admin_web.rendering import Renderer
 from admin_web.settings import PageSettings
 from cardcore.clock import Clock
+from server.staff.roles import Permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +22,5 @@ class Web:
     settings: PageSettings
     renderer: Renderer
     live: LiveHub
+    permissions: Mapping[str, frozenset[Permission]]
+    """By route name: who may ask for a page."""

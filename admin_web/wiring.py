@@ -43,6 +43,9 @@ def page_services(parts: Parts, site: SiteName) -> PageServices:
     return PageServices(
         run=parts.run,
         ids=parts.system.ids,
+        database=parts.database,
+        system=parts.system,
+        site_id=site.id,
         sign_in=SignIn(parts.database, parts.system, site.id, Passwords(parts.system.ids)),
         overview=OverviewPages(shown),
         live=SiteFeed(parts.database, parts.run, parts.feed, site.id),

@@ -13,6 +13,9 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from admin_web.wiring import mount_pages
+from server.api.body_limit import BodyLimit
+from server.api.caller import ApiParts
+from server.api.routes import api_router
 from server.devices.api import enrolment_router
 from server.health import health_router
 from server.link.endpoint import PATH
@@ -53,6 +56,9 @@ def create_app(settings: Settings, system: System | None = None) -> FastAPI:
         )
     )
     app.include_router(enrolment_router(parts.database, parts.run, parts.system, parts.secrets, parts.pump.nudge))
+    app.state.api = ApiParts(parts.database, parts.run, parts.system)
+    app.include_router(api_router())
+    app.add_middleware(BodyLimit)
     app.include_router(payments_router(parts.database, parts.run, parts.system, providers))
 
     async def link(socket: WebSocket) -> None:

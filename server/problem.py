@@ -46,6 +46,8 @@ class Problem(StrEnum):
     UNUSABLE_INPUT = "unusable_input"
     REFUSED = "refused"
     SIGN_IN_FIRST = "sign_in_first"
+    TOKEN_MISSING = "token_missing"  # noqa: S105 - a code
+    NOT_DONE = "not_done"
     REQUEST_REFUSED = "request_refused"
     TOO_LARGE = "too_large"
     NOT_JSON = "not_json"
@@ -72,6 +74,12 @@ PROBLEMS: Mapping[Problem, ProblemText] = {
     ),
     Problem.REFUSED: ProblemText(403, "This is not allowed.", "不允许该操作。"),
     Problem.SIGN_IN_FIRST: ProblemText(401, "Sign in first.", "请先登录。"),
+    Problem.TOKEN_MISSING: ProblemText(
+        401,
+        "Send an API token in force: Authorization: Bearer onecard_... (System, API tokens).",
+        "请在 Authorization: Bearer 中提供有效的 API 令牌（系统 - API 令牌）。",
+    ),
+    Problem.NOT_DONE: ProblemText(409, "This was not done; see `refusal`.", "操作未执行，原因见 refusal。"),
     Problem.REQUEST_REFUSED: ProblemText(400, "The request cannot be used.", "请求无效。"),
     Problem.TOO_LARGE: ProblemText(413, "The request is too large.", "请求过大。"),
     Problem.NOT_JSON: ProblemText(415, "Send JSON, with content type application/json.", "请以 JSON 格式提交。"),

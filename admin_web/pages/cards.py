@@ -6,14 +6,28 @@ from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Response
 
+from admin_web.area import Area, Group, Place
 from admin_web.pages.searching import read_search
 from admin_web.visits import StaffVisit, Visit, read_form
-from cardcore.ids import CardId, StaffId
+from cardcore.access.items import Product
+from cardcore.ids import CardId
 from server.cards.service import CardChange
 from server.reports.rows import BlockReason, CardStatus
 from server.staff.roles import Permission
 
 router = APIRouter()
+AREA = Area(
+    router,
+    {
+        "cards": frozenset({Permission.CARDS_READ}),
+        "cards_search": frozenset({Permission.CARDS_READ}),
+        "card": frozenset({Permission.CARDS_READ}),
+        "card_block": frozenset({Permission.CARDS_BLOCK, Permission.CARDS_REPORT_LOST}),
+        "card_unblock": frozenset({Permission.CARDS_UNBLOCK, Permission.CARDS_UNBLOCK_APPROVE}),
+    },
+    (Place("/cards", "credit-card", "nav.cards", Permission.CARDS_READ, Group.PEOPLE, "c"),),
+    (CardChange, CardStatus, BlockReason, Product),
+)
 
 CHANGE_STATUS = {
     CardChange.DONE: 200,
@@ -55,21 +69,15 @@ async def card_block(visit: StaffVisit, card_id: UUID) -> Response:
     if chosen not in _reasons(visit):
         raise HTTPException(403)
     block = visit.web.services.cards.block
-    change = await visit.web.services.run(block, CardId(card_id), BlockReason(chosen), _actor(visit))
+    change = await visit.web.services.run(block, CardId(card_id), BlockReason(chosen), visit.actor)
     return await _card(visit, CardId(card_id), CHANGE_STATUS[change], change)
 
 
 @router.post("/cards/{card_id}/unblock", name="card_unblock")
 async def card_unblock(visit: StaffVisit, card_id: UUID) -> Response:
     """Put a card back into use, or ask for the second person's approval."""
-    change = await visit.web.services.run(visit.web.services.cards.unblock, CardId(card_id), _actor(visit))
+    change = await visit.web.services.run(visit.web.services.cards.unblock, CardId(card_id), visit.actor)
     return await _card(visit, CardId(card_id), CHANGE_STATUS[change], change)
-
-
-def _actor(visit: Visit) -> StaffId:
-    if visit.session is None:
-        raise HTTPException(403)
-    return visit.session.staff.id
 
 
 def _reasons(visit: Visit) -> tuple[BlockReason, ...]:

@@ -10,13 +10,21 @@ from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query, Response
 
+from admin_web.area import Area, Group, Place, allow
 from admin_web.pages.searching import page_number
 from admin_web.visits import StaffVisit, Visit
 from cardcore.clock import site_time
 from cardcore.ids import PersonId, TillId
-from server.reports.rows import ChargeFilter
+from server.reports.rows import ChargeFilter, ChargeState
+from server.staff.roles import Permission
 
 router = APIRouter()
+AREA = Area(
+    router,
+    allow({"charges": Permission.CHARGES_READ}),
+    (Place("/charges", "receipt-yuan", "nav.charges", Permission.CHARGES_READ, Group.CANTEEN, "m"),),
+    (ChargeState,),
+)
 
 FIRST_DAY = date(2000, 1, 2)
 LAST_DAY = date(2199, 12, 30)

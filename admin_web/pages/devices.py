@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
+from admin_web.area import Area, Group, Place, allow
 from admin_web.visits import StaffVisit
 from server.reports.rows import DeviceRow
+from server.staff.roles import Permission
 
 router = APIRouter()
+AREA = Area(
+    router,
+    allow({"devices": Permission.DEVICES_READ}),
+    (Place("/devices", "server", "nav.devices", Permission.DEVICES_READ, Group.SYSTEM, "d"),),
+)
 
 
 @router.get("/devices", name="devices")

@@ -5,10 +5,18 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 
+from admin_web.area import Area, Group, Place, allow
 from admin_web.visits import StaffVisit
+from cardcore.journal import OutcomeKind
 from server.staff.roles import Permission
 
 router = APIRouter()
+AREA = Area(
+    router,
+    allow(dict.fromkeys(("live", "live_stream"), Permission.LIVE_READ)),
+    (Place("/live", "activity", "nav.live", Permission.LIVE_READ, Group.TODAY, "l"),),
+    (OutcomeKind,),
+)
 
 MAX_EVENT_ID = 2**63 - 1
 LIVE_RECENT_ROWS = 100

@@ -6,6 +6,7 @@ import json
 
 from fastapi import APIRouter, Response
 
+from admin_web.area import Area, Group, Place, allow
 from admin_web.i18n import reason_text
 from admin_web.visits import StaffVisit, Visit
 from cardcore.clock import site_time
@@ -13,6 +14,11 @@ from server.reports.rows import DayFigures
 from server.staff.roles import Permission
 
 router = APIRouter()
+AREA = Area(
+    router,
+    allow({"overview": Permission.OVERVIEW_READ}),
+    (Place("/", "layout-dashboard", "nav.overview", Permission.OVERVIEW_READ, Group.TODAY, "o"),),
+)
 
 CHARTED_REASONS = 8
 """More bars than this nobody compares; the table below has all."""

@@ -6,11 +6,20 @@ from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Response
 
+from admin_web.area import Area, Group, Place, allow
 from admin_web.pages.searching import read_search
 from admin_web.visits import StaffVisit, Visit
 from cardcore.ids import PersonId
+from server.reports.rows import PurseKind
+from server.staff.roles import Permission
 
 router = APIRouter()
+AREA = Area(
+    router,
+    allow(dict.fromkeys(("people", "people_search", "person"), Permission.PEOPLE_READ)),
+    (Place("/people", "users", "nav.people", Permission.PEOPLE_READ, Group.PEOPLE, "p"),),
+    (PurseKind,),
+)
 
 
 @router.get("/people", name="people")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import RedirectResponse
 
+from admin_web.area import Area
 from admin_web.formats import count_text
 from admin_web.i18n import Language
 from admin_web.paths import HOME, local_path
-from admin_web.places import home_of
 from admin_web.settings import MAX_LOGIN_CHARACTERS, MAX_PASSWORD_CHARACTERS
 from admin_web.visits import (
     LANGUAGE_COOKIE,
@@ -26,6 +26,7 @@ from admin_web.visits import (
 from server.staff.sign_in import SignInOutcome
 
 router = APIRouter()
+AREA = Area(router, {}, open_routes=frozenset({"sign_in_form", "sign_in", "sign_out", "preferences"}))
 
 
 @router.get("/login", name="sign_in_form")
@@ -59,7 +60,7 @@ async def sign_in(visit: AnyVisit) -> Response:
     if visit.token is not None:
         await services.run(services.sign_in.close_session, visit.token)
     token = await services.run(services.sign_in.open_session, result.staff.id)
-    response = RedirectResponse(after if after != HOME else home_of(result.staff.permissions), 303)
+    response = RedirectResponse(after if after != HOME else visit.web.renderer.home_of(result.staff.permissions), 303)
     set_session_cookie(response, name, token)
     return response
 

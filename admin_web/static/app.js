@@ -80,7 +80,7 @@
   const closeSheets = () => document.querySelectorAll("dialog[open]").forEach((sheet) => sheet.close());
   document.addEventListener("htmx:response:error", (event) => {
     const status = event.detail.ctx.response.status;
-    if (status === 401) return;   // the answer itself leads to the sign-in page
+    if ([401, 409, 422].includes(status)) return;   // the answer itself leads to the sign-in page, or says what is wrong
     closeSheets();
     say(String(status));
   });

@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 
 from admin_web.ports import PageServices
 from admin_web.settings import LiveLimits, PageSettings
-from cardcore.ids import CardId, PersonId, StaffId, TillId
+from cardcore.ids import CardId, PersonId, SiteId, StaffId, TillId
 from cardcore.money import Fen
 from server.cards.service import CardChange
+from server.database import ReadSession, WriteSession
 from server.live.feed import LiveTap
 from server.reports.paging import PAGE_ROWS, Page
 from server.reports.rows import (
@@ -37,6 +38,7 @@ from server.reports.rows import (
 from server.staff.roles import Permission
 from server.staff.service import StaffView
 from server.staff.sign_in import SessionView, SignInOutcome, SignInResult
+from server.system import System
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
@@ -271,6 +273,25 @@ class FakeOverview:
         return self.day_figures
 
 
+class NoChance(CountingIds):
+    """Ids in order, and bytes that are no secret."""
+
+    def random_bytes(self, count: int) -> bytes:
+        return bytes(count)
+
+
+class NoDatabase:
+    """Behind pages that fakes serve there is no database: `tests.admin_web.real_site` has one."""
+
+    def read(self, call: Callable[[ReadSession], Answer]) -> Answer:
+        message = f"{call} asks a database"
+        raise LookupError(message)
+
+    def write(self, call: Callable[[WriteSession], Answer]) -> Answer:
+        message = f"{call} asks a database"
+        raise LookupError(message)
+
+
 @dataclass
 class FakeSite:
     """All fakes together, empty."""
@@ -291,6 +312,9 @@ class FakeSite:
         return PageServices(
             run=RunHere(),
             ids=CountingIds(),
+            database=NoDatabase(),
+            system=System(self.clock, NoChance()),
+            site_id=SiteId(an_id(1)),
             sign_in=self.sign_in,
             overview=self.overview,
             live=self.live,

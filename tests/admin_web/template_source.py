@@ -7,15 +7,20 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import admin_web
+from admin_web.area import Group
+from admin_web.i18n import Language, load_catalogue
 
 ROOT = Path(admin_web.__file__).parent
-TEMPLATES = sorted((ROOT / "templates").glob("*.html"))
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 SOURCES = sorted(ROOT.rglob("*.py"))
 
 JINJA = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", re.DOTALL)
 ASKED = re.compile(r"""\bt\(\s*["']([a-z_]+\.[A-Za-z0-9_.]+|brand)["']\s*[,)]""")
 ASKED_IN_CODE = re.compile(r"""["']((?:hint|login|overview)\.(?!html)[a-z_]+)["']""")
+QUOTED = re.compile(r"""["']([a-z_]+\.[A-Za-z0-9_.]+)["']""")
+KNOWN = load_catalogue(Language.ENGLISH).keys()
 CHOSEN = {
+    "group.": tuple(group.value for group in Group),
     "error.title.": ("400", "403", "404", "405", "503"),
     "error.hint.": ("400", "403", "404", "405", "503"),
     "decision.": ("granted", "refused", "alarm"),
@@ -35,7 +40,10 @@ def keys_asked_for() -> set[str]:
         for prefix in re.findall(r"""\bt\(["']([a-z_.]+)["']\s*~""", text):
             keys |= {prefix + ending for ending in CHOSEN[prefix]}
     for path in SOURCES:
-        keys |= set(ASKED_IN_CODE.findall(path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
+        keys |= set(ASKED_IN_CODE.findall(text)) | (KNOWN & set(QUOTED.findall(text)))
+        # a step says at its end what was done, by the last part of the key alone
+        keys |= {f"said.{name}" for name in re.findall(r"""\bsaid=["']([a-z_.]+)["']""", text)}
     return keys
 
 

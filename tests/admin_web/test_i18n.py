@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import string
-from enum import StrEnum
 
 import pytest
 
+from admin_web.areas import AREAS
 from admin_web.i18n import Language, choose_language, key_of, load_catalogue, reason_text
-from cardcore.journal import OutcomeKind
 from cardcore.reasons import Reason
-from server.cards.service import CardChange
-from server.reports import rows
 from tests.admin_web.template_source import FORMAT_KEYS, keys_asked_for
 
 CATALOGUES = {language: load_catalogue(language) for language in Language}
@@ -19,9 +16,7 @@ CATALOGUES = {language: load_catalogue(language) for language in Language}
 
 def labelled_keys() -> set[str]:
     """Return the keys of every enumeration whose members are shown by `label`."""
-    named: list[object] = [*vars(rows).values(), CardChange, OutcomeKind]
-    kinds = {kind for kind in named if isinstance(kind, type) and issubclass(kind, StrEnum)}
-    return {key_of(member) for kind in kinds if kind is not Reason for member in kind}
+    return {key_of(member) for area in AREAS for kind in area.shown for member in kind}
 
 
 def test_the_catalogues_have_the_same_keys() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import httpx2
@@ -10,13 +11,9 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from admin_web.app import create_pages
+from admin_web.areas import OPEN_ROUTES, PAGE_PERMISSIONS
 from admin_web.visitor import form_token
-from admin_web.visits import (
-    OPEN_ROUTES,
-    PAGE_PERMISSIONS,
-    SECURE_COOKIE,
-    is_loopback,
-)
+from admin_web.visits import SECURE_COOKIE, is_loopback
 from server.staff.roles import Permission
 from tests.admin_web.conftest import ADDRESS
 from tests.admin_web.fakes import PASSWORD, FakeSite, an_id, settings
@@ -43,7 +40,8 @@ by_route = pytest.mark.parametrize("route", GUARDED, ids=lambda route: route.nam
 
 
 def path_of(route: APIRoute) -> str:
-    return route.path.replace("{person_id}", str(an_id(1_001))).replace("{card_id}", str(an_id(2_001)))
+    known = route.path.replace("{person_id}", str(an_id(1_001))).replace("{card_id}", str(an_id(2_001)))
+    return re.sub(r"\{\w+\}", str(an_id(3_001)), known)
 
 
 def method_of(route: APIRoute) -> str:

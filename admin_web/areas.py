@@ -1,0 +1,25 @@
+"""All areas of the site, in the order in which their places stand within a group of the menu."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from admin_web.area import Area, Place
+from admin_web.pages import cards, charges, devices, live, overview, people, sign_in
+from server.staff.roles import Permission
+
+AREAS: tuple[Area, ...] = (
+    sign_in.AREA,
+    overview.AREA,
+    live.AREA,
+    people.AREA,
+    cards.AREA,
+    charges.AREA,
+    devices.AREA,
+)
+PLACES: tuple[Place, ...] = tuple(place for area in AREAS for place in area.places)
+PAGE_PERMISSIONS: Mapping[str, frozenset[Permission]] = {
+    name: permissions for area in AREAS for name, permissions in area.permissions.items()
+}
+"""By route name. A route that is neither here nor in `OPEN_ROUTES` fails a test."""
+OPEN_ROUTES: frozenset[str] = frozenset({"static"}).union(*(area.open_routes for area in AREAS))

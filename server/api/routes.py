@@ -1,0 +1,47 @@
+"""All of `/api/v1` as one router, and its published description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.openapi.utils import get_openapi
+
+from server.tokens import api as tokens
+
+PREFIX = "/api/v1"
+VERSION = "1"
+
+NOUNS: tuple[APIRouter, ...] = (tokens.router,)
+"""One router a noun, from its own `api` module."""
+
+
+def api_router() -> APIRouter:
+    """Return the router; `app.state.api` must hold the `ApiParts`."""
+    router = APIRouter(prefix=PREFIX)
+    for noun in NOUNS:
+        router.include_router(noun)
+
+    @router.get("/openapi.json", include_in_schema=False, name="api_description")
+    async def description() -> dict[str, Any]:
+        return openapi()
+
+    return router
+
+
+def openapi() -> dict[str, Any]:
+    """Return the OpenAPI description; `docs/openapi.json` is this, written down (`python -m server.api`)."""
+    router = APIRouter(prefix=PREFIX)
+    for noun in NOUNS:
+        router.include_router(noun)
+    described: dict[str, Any] = get_openapi(
+        title="Onecard",
+        version=VERSION,
+        summary="Access, meals and money of one card. Amounts are integer fen, instants RFC 3339 in UTC.",
+        routes=router.routes,
+    )
+    described["components"] = described.get("components", {}) | {
+        "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}
+    }
+    described["security"] = [{"token": []}]
+    return described
