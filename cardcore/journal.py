@@ -105,7 +105,7 @@ class Verdict(Struct, frozen=True, omit_defaults=True):
     policy_version: int
     offline: bool
     amount: int = 0
-    """Fen the holder pays: list price - discount + surcharge."""
+    """Fen the holder pays: list price - discount + surcharge - subsidy."""
     meal: str = ""
     discount: int = 0
     surcharge: int = 0
@@ -113,6 +113,8 @@ class Verdict(Struct, frozen=True, omit_defaults=True):
     """Meals taken from the count purse instead of money."""
     credit: str = ""
     """The department that pays instead of the holder."""
+    subsidy: int = 0
+    """What the house pays of the first tap of a meal or day."""
 
 
 class Decided(Struct, frozen=True, tag_field="kind", tag="decided"):

@@ -151,6 +151,7 @@ class Till:
                 surcharge=answer.surcharge,
                 rights=answer.rights,
                 credit=answer.credit,
+                subsidy=answer.subsidy,
             )
             return verdict, Fen(answer.balance_after)
         alone = await self._alone(read, till, entry)
@@ -212,4 +213,5 @@ def _verdict_alone(alone: Authorisation) -> Verdict:
         surcharge=alone.surcharge,
         rights=alone.rights,
         credit=alone.credit,
+        subsidy=alone.subsidy,
     )

@@ -308,6 +308,22 @@ class RateItem(Struct, frozen=True, tag_field="kind", tag="rate", omit_defaults=
     surcharge_percent: int = 0
 
 
+class MealSubsidyItem(Struct, frozen=True, tag_field="kind", tag="meal_subsidy", omit_defaults=True):
+    """What the house pays of the first tap of a meal or day: a sum, a share, or all of it (C26).
+
+    `fen` alone is a fixed sum, `percent` alone a share of which 100 is a free meal, both a share up to a sum; never
+    more than the holder would pay the stall. The most specific item decides; `*` stands for any.
+    """
+
+    category: str = "*"
+    stall: str = "*"
+    meal: str = "*"
+    per: str = "meal"
+    """meal / day: of which the first tap is subsidised; an unknown word subsidises nothing."""
+    fen: Fen = Fen(0)
+    percent: int = 0
+
+
 class EligibilityItem(Struct, frozen=True, tag_field="kind", tag="eligibility"):
     """Which categories may eat at a stall in a meal; the most specific item decides, none lets everybody (C17)."""
 
@@ -346,6 +362,7 @@ Item = (
     | TariffItem
     | LimitItem
     | RateItem
+    | MealSubsidyItem
     | EligibilityItem
     | MenuItem
 )
@@ -364,6 +381,8 @@ def item_key(item: Item) -> str:
             return f"tariff/{item.meal}/{item.stall}/{item.category}"
         case RateItem():
             return f"rate/{item.stall}/{item.category}"
+        case MealSubsidyItem():
+            return f"meal_subsidy/{item.stall}/{item.meal}/{item.category}"
         case EligibilityItem():
             return f"eligibility/{item.stall}/{item.meal}"
         case MenuItem():

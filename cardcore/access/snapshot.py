@@ -24,6 +24,7 @@ from cardcore.access.items import (
     LevelItem,
     LimitItem,
     MealItem,
+    MealSubsidyItem,
     MenuItem,
     RateItem,
     ScheduleItem,
@@ -232,6 +233,24 @@ class Snapshot:
         found: RateItem | None = rates.get(f"rate/{stall}/{category}") or rates.get(f"rate/*/{category}")
         return found
 
+    @property
+    def subsidises_meals(self) -> bool:
+        """Whether any first tap of a meal or day is subsidised."""
+        return bool(self._kinds["meal_subsidy"])
+
+    def meal_subsidy(self, category: str, stall: str, meal: str) -> MealSubsidyItem | None:
+        """Find what the house pays of a category's first tap: by stall and meal, by stall, by meal, then anywhere."""
+        items = self._kinds["meal_subsidy"]
+        if not items:
+            return None
+        for place in (f"{stall}/{meal}", f"{stall}/*", f"*/{meal}", "*/*"):
+            found: MealSubsidyItem | None = items.get(f"meal_subsidy/{place}/{category}")
+            if found is None:
+                found = items.get(f"meal_subsidy/{place}/*")
+            if found is not None:
+                return found
+        return None
+
     def eligible(self, category: str, stall: str, meal: str) -> bool:
         """Tell whether a category may eat at a stall in a meal."""
         items = self._kinds["eligibility"]
@@ -293,6 +312,7 @@ _KINDS = {
     TariffItem: "tariff",
     LimitItem: "limit",
     RateItem: "rate",
+    MealSubsidyItem: "meal_subsidy",
     EligibilityItem: "eligibility",
     MenuItem: "menu",
 }

@@ -16,15 +16,17 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from cardcore.access.decide import card_reason
-from cardcore.access.items import AccountState, CardItem, LimitItem, MealItem, Product, TillItem
+from cardcore.access.items import AccountState, CardItem, LimitItem, MealItem, MealSubsidyItem, Product, TillItem
 from cardcore.access.snapshot import Snapshot
 from cardcore.calendar import is_open
-from cardcore.canteen.limits import Eaten, Pin, Taken, limit_reached
+from cardcore.canteen.limits import Eaten, Pin, Taken, limit_reached, taken_over
 from cardcore.canteen.offline import OfflineSpell, cap_reached
 from cardcore.canteen.pricing import NO_ENTRY, Buyer, Entry, Price, price_of
 from cardcore.canteen.selling import (
+    DAY,
     DEPARTMENT,
     IN_TODAY,
+    MEAL,
     NO_MEAL,
     NOT_IN_TODAY,
     PAYERS,
@@ -101,6 +103,8 @@ class Authorisation(Struct, frozen=True):
     rights: int = 0
     credit: str = ""
     """The department that pays instead of the holder."""
+    subsidy: Fen = Fen(0)
+    """What the house pays of a first tap."""
 
 
 class _Sale(NamedTuple):
@@ -114,6 +118,8 @@ class _Sale(NamedTuple):
     meal_limit: int
     price: Price
     limits: tuple[LimitItem, ...]
+    subsidy: MealSubsidyItem | None = None
+    """What the house pays if this is the first tap of its meal or day."""
 
     @property
     def credit(self) -> str:
@@ -131,6 +137,8 @@ def authorise(
         return _verdict(sale, snapshot, Reason.ACCOUNT_CLOSED)
     if account.state is AccountState.FROZEN:
         return _verdict(sale, snapshot, Reason.ACCOUNT_FROZEN)
+    if sale.subsidy is not None and taken_over(sale.subsidy.per, (sale.day, sale.meal), account.meals_taken) == 0:
+        sale = sale._replace(price=sale.price.subsidised(sale.subsidy))
     refused = _unproved(sale, account) or _limited(sale, account)
     if refused is not None:
         return _verdict(sale, snapshot, refused)
@@ -150,7 +158,8 @@ def authorise_alone(
 ) -> Authorisation:
     """Decide a meal without the server: the same price and card rules, and the till's caps instead of the balance.
 
-    What only the server can prove (presence, an order) is served or refused as the till is set; no PIN helps.
+    What only the server can prove (presence, an order) is served or refused as the till is set; no PIN helps. Which tap
+    is the first of a meal the till knows only of itself: a second subsidy is posted, for it was given, and found (C26).
     """
     sale = _sale(tap, snapshot, denied, at)
     if isinstance(sale, Reason):
@@ -160,12 +169,14 @@ def authorise_alone(
         return _verdict(sale, snapshot, Reason.ACCOUNT_FROZEN if frozen else Reason.ACCOUNT_CLOSED)
     if (sale.till.presence or sale.selling.ordered) and not sale.till.serves_unproved:
         return _verdict(sale, snapshot, Reason.OFFLINE_NOT_PROVED)
+    if sale.subsidy is not None and not spell.of_card.get(tap.credential, 0):
+        sale = sale._replace(price=sale.price.subsidised(sale.subsidy))
     if sale.limits:
         of_a_tap = tuple(limit for limit in sale.limits if limit.per == TAP)
         over = limit_reached(of_a_tap, sale.price.amount, (sale.day, sale.meal), Eaten(), Pin.NONE)
         if over is not None:
             return _verdict(sale, snapshot, over)
-    capped = cap_reached(sale.till, spell, tap.credential, sale.price.amount)
+    capped = cap_reached(sale.till, spell, tap.credential, Fen(sale.price.amount + sale.price.subsidy))
     return _verdict(sale, snapshot, capped or Reason.CHARGED)
 
 
@@ -202,7 +213,10 @@ def _sale(tap: MealTap, snapshot: Snapshot, denied: Mapping[str, Reason], at: da
         return price
     limit = period.limit_count if period is not None else 0
     limits = snapshot.limits_for(card.category, till.stall, meal)
-    return _Sale(card, till, selling, meal, moment.business_day, limit, price, limits)
+    subsidy = None if selling.payer == DEPARTMENT else snapshot.meal_subsidy(card.category, till.stall, meal)
+    if subsidy is not None and subsidy.per not in {MEAL, DAY}:
+        subsidy = None
+    return _Sale(card, till, selling, meal, moment.business_day, limit, price, limits, subsidy)
 
 
 def meal_at(snapshot: Snapshot, business_day: date, second: int) -> MealItem | None:
@@ -275,4 +289,5 @@ def _verdict(sale: _Sale, snapshot: Snapshot, reason: Reason, legs: tuple[Leg, .
         surcharge=price.surcharge,
         rights=price.rights,
         credit=sale.credit,
+        subsidy=price.subsidy,
     )

@@ -1,8 +1,8 @@
 """What a charge costs: the list price by the till's mode, then the category's discount or surcharge. Pure.
 
-The stall gets the list price. The holder pays list price - discount + surcharge; the discount is an expense of the
-house and the surcharge its income, each with a ledger account of its own. Percentages round half up, once a charge
-(C79), so the parts always sum exactly.
+The stall gets the list price. The holder pays list price - discount + surcharge - meal subsidy; discount and subsidy
+are expenses of the house and the surcharge its income, each with a ledger account of its own. Percentages round half
+up, once a charge (C79), so the parts always sum exactly.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import NamedTuple
 
-from cardcore.access.items import TillItem
+from cardcore.access.items import MealSubsidyItem, TillItem
 from cardcore.access.snapshot import Snapshot
 from cardcore.canteen.selling import COUNT, ENTERED, FIXED, KEYED, MENU, PERIOD, Selling
 from cardcore.journal import MAX_LINES, Line
@@ -36,11 +36,20 @@ class Price(NamedTuple):
     discount: Fen = Fen(0)
     surcharge: Fen = Fen(0)
     rights: int = 0
+    subsidy: Fen = Fen(0)
+    """What the house pays because it is the first tap of the meal or day (C26)."""
 
     @property
     def list_price(self) -> Fen:
         """What the stall gets."""
-        return Fen(self.amount + self.discount - self.surcharge)
+        return Fen(self.amount + self.discount + self.subsidy - self.surcharge)
+
+    def subsidised(self, by: MealSubsidyItem) -> Price:
+        """Return the price of a first tap; a guest's surcharge is never subsidised."""
+        base = Fen(self.amount - self.surcharge)
+        part = percent_of(base, min(100, max(0, by.percent))) if by.percent else base
+        subsidy = Fen(max(0, min(part, by.fen)) if by.fen or not by.percent else part)
+        return self._replace(amount=Fen(self.amount - subsidy), subsidy=subsidy)
 
 
 class Buyer(NamedTuple):

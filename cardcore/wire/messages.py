@@ -223,6 +223,7 @@ class TapDecision(Struct, frozen=True, tag_field="t", tag="tap_decision", omit_d
     surcharge: int = 0
     rights: int = 0
     credit: str = ""
+    subsidy: int = 0
     """As in `cardcore.journal.Verdict`, which the till writes down with its outcome."""
 
 

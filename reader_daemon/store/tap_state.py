@@ -93,7 +93,7 @@ def _close(connection: sqlite3.Connection, epoch: int, outcome: Outcome) -> None
     if outcome.verdict.offline:
         connection.execute(
             "INSERT INTO offline_meal (epoch, seq, till, credential, amount) VALUES (?, ?, ?, ?, ?)",
-            (*tap, place, credential, outcome.verdict.amount),
+            (*tap, place, credential, outcome.verdict.amount + outcome.verdict.subsidy),
         )
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from cardcore.access.items import Turn
 from cardcore.calendar import DAY_SECONDS, Interval, interval_error
-from cardcore.canteen.selling import FIXED, KEY_VALUE, MODES, NO_MEAL, PAYERS, PRESENCES, SPANS
+from cardcore.canteen.selling import DAY, FIXED, KEY_VALUE, MEAL, MODES, NO_MEAL, PAYERS, PRESENCES, SPANS
 from cardcore.ids import CardId, SiteId, TillId
 from cardcore.money import MAX_AMOUNT_FEN, Fen
 from server.access import repository as access_rows
@@ -78,6 +78,18 @@ class Rate:
     stall_id: str = ANY
     discount_percent: int = 0
     surcharge_percent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MealSubsidy:
+    """What the house pays of the first tap of a meal or day (C26): a sum, a share (100 = free), or both."""
+
+    category_id: str = ANY
+    stall_id: str = ANY
+    meal_id: str = ANY
+    per: str = "meal"
+    fen: Fen = Fen(0)
+    percent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +213,38 @@ def put_rate(session: WriteSession, system: System, site_id: SiteId, rate: Rate,
     return None
 
 
+def put_meal_subsidy(
+    session: WriteSession, system: System, site_id: SiteId, subsidy: MealSubsidy, actor: str
+) -> str | None:
+    """Subsidise the first tap of a category's meals or days; return what is wrong, or None."""
+    problem = _unknown(_known(session, site_id), subsidy.stall_id, subsidy.meal_id, (subsidy.category_id,))
+    if subsidy.per not in {MEAL, DAY}:
+        problem = "a subsidy is of the first tap of a meal or of a day"
+    elif not 0 <= subsidy.fen <= MAX_AMOUNT_FEN or not 0 <= subsidy.percent <= 100:  # noqa: PLR2004 - percent
+        problem = "a subsidy is a sum of at most one million yuan, or a share of 0 to 100 percent"
+    elif not subsidy.fen + subsidy.percent:
+        problem = "a subsidy is a sum, a share, or both; to end one, take it away"
+    if problem is not None:
+        return problem
+    charging_repository.upsert_meal_subsidy(session, {**asdict(subsidy), "site_id": site_id})
+    _publish(session, system, site_id, Deed(actor, "meal_subsidy_put", _named(subsidy), after=asdict(subsidy)))
+    return None
+
+
+def remove_meal_subsidy(
+    session: WriteSession, system: System, site_id: SiteId, subsidy: MealSubsidy, actor: str
+) -> bool:
+    """Take away the subsidy of this category, stall and meal; tell whether it was there."""
+    if not charging_repository.delete_meal_subsidy(session, {**asdict(subsidy), "site_id": site_id}):
+        return False
+    _publish(session, system, site_id, Deed(actor, "meal_subsidy_removed", _named(subsidy)))
+    return True
+
+
+def _named(subsidy: MealSubsidy) -> str:
+    return f"meal_subsidy:{subsidy.stall_id}/{subsidy.meal_id}/{subsidy.category_id}"
+
+
 def put_eligibility(
     session: WriteSession, system: System, site_id: SiteId, rule: Eligibility, actor: str
 ) -> str | None:
@@ -257,7 +301,7 @@ def _unknown(known: _Known, stall_id: str, meal_id: str, categories: Sequence[st
 
 def _publish(session: WriteSession, system: System, site_id: SiteId, deed: Deed) -> None:
     record(session, system, site_id, deed)
-    policy.refresh(session, system, site_id, {"limit", "rate", "eligibility"})
+    policy.refresh(session, system, site_id, {"limit", "rate", "meal_subsidy", "eligibility"})
 
 
 def _plain(row: dict[str, object]) -> dict[str, object]:

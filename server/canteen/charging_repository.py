@@ -41,6 +41,21 @@ def upsert_rate(session: Connection, row: Mapping[str, Any]) -> None:
     session.execute(_UPSERT_RATE, row)
 
 
+def meal_subsidy_rows(session: Connection, site_id: UUID) -> Rows:
+    """Return all subsidies of first taps, in order of stall, meal and category."""
+    return session.execute(_MEAL_SUBSIDIES, {"site_id": site_id}).mappings().all()
+
+
+def upsert_meal_subsidy(session: Connection, row: Mapping[str, Any]) -> None:
+    """Add or change a subsidy of first taps."""
+    session.execute(_UPSERT_MEAL_SUBSIDY, row)
+
+
+def delete_meal_subsidy(session: Connection, row: Mapping[str, Any]) -> bool:
+    """Take a subsidy of first taps away (site_id, stall_id, meal_id, category_id); tell whether there was one."""
+    return session.execute(_DELETE_MEAL_SUBSIDY, row).rowcount > 0
+
+
 def eligibility_rows(session: Connection, site_id: UUID) -> Rows:
     """Return who may eat where, in order of stall and meal."""
     return session.execute(_ELIGIBILITIES, {"site_id": site_id}).mappings().all()
@@ -108,6 +123,19 @@ _UPSERT_RATE = text("""
     values (:site_id, :stall_id, :category_id, :discount_percent, :surcharge_percent)
     on conflict (site_id, stall_id, category_id) do update set discount_percent = excluded.discount_percent,
         surcharge_percent = excluded.surcharge_percent
+""")
+_MEAL_SUBSIDIES = text("""
+    select * from meal_subsidy where site_id = :site_id order by stall_id, meal_id, category_id
+""")
+_UPSERT_MEAL_SUBSIDY = text("""
+    insert into meal_subsidy (site_id, stall_id, meal_id, category_id, per, fen, percent)
+    values (:site_id, :stall_id, :meal_id, :category_id, :per, :fen, :percent)
+    on conflict (site_id, stall_id, meal_id, category_id) do update set per = excluded.per, fen = excluded.fen,
+        percent = excluded.percent
+""")
+_DELETE_MEAL_SUBSIDY = text("""
+    delete from meal_subsidy where site_id = :site_id and stall_id = :stall_id and meal_id = :meal_id
+        and category_id = :category_id
 """)
 _ELIGIBILITIES = text("select * from eligibility where site_id = :site_id order by stall_id, meal_id")
 _UPSERT_ELIGIBILITY = text("""

@@ -1,8 +1,9 @@
 """Refunds of a charge that stands: undo by the cashier (C59), correction by the office (C60, C61).
 
 A refund leaves the charge as it is and books opposite transfers, each naming the leg that it gives back, so the sum of
-all refunds can never pass the charge (I13). Money goes back the way it came: cash first, then subsidy. When nothing
-is left, discounts, meal rights and the meal's count are given back too. A refund is no charge and cannot itself be
+all refunds can never pass the charge (I13). Money goes back the way it came: cash first, then subsidy; what the house
+paid of it (discount, first tap) goes back to the house in proportion. When nothing is left, meal rights and the meal's
+count are given back too. A refund is no charge and cannot itself be
 refunded; to undo a wrong refund, charge or adjust.
 """
 
@@ -17,7 +18,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 
 from cardcore.ids import AccountId, ChargeId, SiteId
-from cardcore.money import Fen
+from cardcore.money import Fen, split_by_weight
 from server.audit.service import Deed, record
 from server.corrections import repository
 from server.database import WriteSession
@@ -150,6 +151,13 @@ def _refusal(system: System, charge: RowMapping, legs: Sequence[RowMapping], kin
     return None
 
 
+def _share(leg: RowMapping, amount: int, left: int) -> int:
+    """Return what of a part that the payer did not pay goes back: the house's money in proportion, a meal at last."""
+    if amount == left:
+        return int(leg["left_fen"])
+    return split_by_weight(Fen(leg["left_fen"]), (amount, left - amount))[0] if leg["unit"] == "fen" else 0
+
+
 def _give_back(
     session: WriteSession,
     booking: Booking,
@@ -158,13 +166,13 @@ def _give_back(
     sums: tuple[int, int],
     reason: str,
 ) -> None:
-    """Book the way back: what was paid up to the amount; with the last of it discount, meal rights and meal count."""
+    """Book the way back: what was paid up to the amount, the house's share; with the last of it the meals."""
     amount, left = sums
     is_rest = amount == left
     booking.lock([(AccountId(leg["account_id"]), leg["purse"]) for leg in legs if leg["account_id"] is not None])
     rest = amount
     for leg in legs:
-        part = min(rest, leg["left_fen"]) if leg["paid"] else leg["left_fen"] * is_rest
+        part = min(rest, leg["left_fen"]) if leg["paid"] else _share(leg, amount, left)
         if not part:
             continue
         rest -= part if leg["paid"] else 0

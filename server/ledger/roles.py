@@ -23,7 +23,7 @@ yuan stands at -5000, the purse at +5000, and all accounts of one unit sum to ze
 | `commission_income` | income | stall id | commission kept from stalls |
 | `surcharge_income` | income | `guest` | what guests pay on top |
 | `balances_left` | income | `main` | what holders left when their accounts were closed |
-| `rebate` | expense | `main` | discounts paid by the site rather than by the stall |
+| `rebate` | expense | `main`, `meal` | discounts, and subsidies of first taps (C26), that the site pays to the stall |
 | `over_short` | expense | desk | counted cash against expected cash |
 | `rounding` | expense | `main` | residue of rounding, booked by the stated rule (C79) |
 | `late_list_loss` | expense | `main` | meals eaten on lost cards before the deny list came |
@@ -31,7 +31,7 @@ yuan stands at -5000, the purse at +5000, and all accounts of one unit sum to ze
 | `adjustment` | expense | `main` | found differences, booked by two persons (C62) |
 | `suspense` | open | see the day close | a line nobody can place yet; zero or explained at month end |
 | `opening` | open | `main` or a batch | what stood when these books began |
-| `meal_rights` | in meals | `main` | meal rights handed out, less those taken back |
+| `meal_rights` | in meals | `main`, or why none | meal rights handed out, less those taken back; meals eaten without |
 | `meals_taken` | in meals | stall id | meal rights used, by stall |
 """
 

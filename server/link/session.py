@@ -428,4 +428,5 @@ def _decision(key: TapKey, receipt: Receipt, decision: LiveDecision) -> TapDecis
         surcharge=decision.surcharge,
         rights=decision.rights,
         credit=decision.credit,
+        subsidy=decision.subsidy,
     )

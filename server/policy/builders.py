@@ -21,6 +21,7 @@ from cardcore.access.items import (
     LevelItem,
     LimitItem,
     MealItem,
+    MealSubsidyItem,
     MenuItem,
     Passback,
     Product,
@@ -223,6 +224,13 @@ def limit_item(row: Row) -> LimitItem:
 def rate_item(row: Row) -> RateItem:
     """Build from `category_rate`."""
     return RateItem(row["category_id"], row["stall_id"], row["discount_percent"], row["surcharge_percent"])
+
+
+def meal_subsidy_item(row: Row) -> MealSubsidyItem:
+    """Build from `meal_subsidy`."""
+    return MealSubsidyItem(
+        row["category_id"], row["stall_id"], row["meal_id"], row["per"], Fen(row["fen"]), row["percent"]
+    )
 
 
 def eligibility_item(row: Row) -> EligibilityItem:

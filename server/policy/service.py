@@ -27,7 +27,7 @@ from server.system import System
 
 KINDS = frozenset({
     "site", "zone", "schedule", "day", "level", "threat", "lane", "till", "meal", "tariff", "limit", "rate",
-    "eligibility", "menu", "card",
+    "meal_subsidy", "eligibility", "menu", "card",
 })  # fmt: skip
 """Every kind of item a site's rows give."""
 _MODULUS = 2**256
@@ -98,6 +98,7 @@ def site_items(session: Session, site_id: SiteId, kinds: Collection[str] = KINDS
         ("tariff", canteen_rows.tariff_rows, builders.tariff_item),
         ("limit", charging_rows.limit_rows, builders.limit_item),
         ("rate", charging_rows.rate_rows, builders.rate_item),
+        ("meal_subsidy", charging_rows.meal_subsidy_rows, builders.meal_subsidy_item),
         ("eligibility", charging_rows.eligibility_rows, builders.eligibility_item),
         ("menu", menu_rows.menu_rows, builders.menu_item),
         ("card", card_rows.policy_rows, builders.card_item),

@@ -60,6 +60,7 @@ class LiveDecision(Struct, frozen=True, gc=False):
     surcharge: int = 0
     rights: int = 0
     credit: str = ""
+    subsidy: int = 0
 
 
 class Receipt(Struct, frozen=True, gc=False):
@@ -126,7 +127,9 @@ class ChargeRow(NamedTuple):
     legs: tuple[tuple[UUID, int], ...]
     """(from ledger account, fen) of what payers gave the stall, less what was refunded by hand."""
     extras: tuple[Extra, ...] = ()
-    """What it moved besides, less what was refunded: a surcharge, a discount, a meal from a count purse."""
+    """What it moved besides, less what was refunded: surcharge, discount, meal subsidy, a meal from a count purse."""
+    at: datetime | None = None
+    """When it was charged."""
 
     @property
     def in_force(self) -> bool:

@@ -11,10 +11,10 @@ from datetime import date, datetime, timedelta
 from functools import cache
 
 from cardcore.access.decide import GateTap, SiteState, decide
-from cardcore.access.items import CardItem
+from cardcore.access.items import CardItem, TillItem
 from cardcore.access.snapshot import Snapshot
 from cardcore.canteen.authorise import AccountView, Authorisation, MealTap, PurseBalance, authorise
-from cardcore.canteen.limits import Pin
+from cardcore.canteen.limits import Pin, taken_over
 from cardcore.canteen.pricing import NO_ENTRY, Entry
 from cardcore.clock import from_millis, site_time
 from cardcore.ids import IdSource, LaneId, PersonId, SiteId, TapKey, TillId
@@ -27,6 +27,7 @@ from server.taps.arrivals import (
     AccountRow,
     Arrival,
     Chained,
+    ChargeRow,
     Facts,
     Journal,
     LinkDevice,
@@ -36,13 +37,26 @@ from server.taps.arrivals import (
     Writes,
 )
 from server.taps.checks import Checked
-from server.taps.ledger_sheet import LedgerSheet, Meal, agrees, forced_legs, no_meal_left, parts_of, total_balance
+from server.taps.ledger_sheet import (
+    LedgerSheet,
+    Meal,
+    agrees,
+    forced_legs,
+    must_post,
+    no_meal_left,
+    parts_of,
+    total_balance,
+)
 from server.taps.rows import dish_line_row, event_row, finding_row, quarantine_row, record_row
 
 LIVE_AGE = timedelta(seconds=30)
 """Older records are late: they are shown as such and trigger nothing (P15)."""
 FUTURE_TOLERANCE = timedelta(minutes=10)
 """A device whose clock is further ahead than this is not believed about the day."""
+UNDO_TOLERANCE = timedelta(minutes=2)
+"""A charge is dated by the server's clock, taking it back by the till's."""
+UNDONE_LATE, SUBSIDY_TWICE = "undone_late", "subsidy_twice"
+"""Flags of what a till did that the server would not have done; each has a finding."""
 
 
 class Batch:
@@ -167,6 +181,7 @@ class Batch:
             verdict.surcharge,
             verdict.rights,
             verdict.credit,
+            verdict.subsidy,
         )
 
     def _note_lines(self, key: TapKey, intent: Intent, meal: Meal) -> None:
@@ -228,7 +243,11 @@ class Batch:
         account = self._account_of(card)
         legs, overdrawn = forced_legs(account, wanted, verdict.credit)
         overdrawn = overdrawn or no_meal_left(account, verdict.rights)
-        flag = _flag(account, tap.decision, overdrawn=overdrawn) if served else _undone(verdict)
+        if served:
+            again = _subsidised_before(account, snapshot, tap, verdict, moment.business_day)
+            flag = _flag(account, tap.decision, overdrawn=overdrawn) or (SUBSIDY_TWICE if again else "")
+        else:
+            flag = _undone(verdict, charge, at, till)
         meal = Meal(
             tap_key, arrival.device.site, tap.place, till.stall if till else "unknown",
             outcome.verdict.meal or "unknown", moment.business_day, at, outcome.verdict.offline, flag,
@@ -237,7 +256,9 @@ class Batch:
         if charge is not None and charge.in_force:
             self._sheet.reverse(meal, charge, self._posting_day(arrival.device.site, charge.business_day))
             legs, _ = forced_legs(account, wanted, verdict.credit)  # the purses have just got their money back
-        if served and (wanted or verdict.rights):
+            if flag == UNDONE_LATE:
+                self._find(arrival.device.site, UNDONE_LATE, tap_key, {"amount_fen": charge.amount})
+        if served and must_post(verdict):
             self._sheet.charge(meal, account, legs, parts_of(verdict))
             if flag:
                 self._find(arrival.device.site, f"offline_{flag}", tap_key, {"amount_fen": wanted})
@@ -316,9 +337,27 @@ def _view(account: AccountRow, snapshot: Snapshot, place: str, at: datetime, pin
     return AccountView(account.state, purses, account.meals, account.spent, entered, ordered, pin)
 
 
-def _undone(verdict: Verdict) -> str:
-    """Tell a charge taken back at the till from one whose meal was never served."""
-    return verdict.reason if verdict.reason == Reason.UNDONE else ""
+def _undone(verdict: Verdict, charge: ChargeRow | None, at: datetime, till: TillItem | None) -> str:
+    """Tell a charge taken back at the till from one whose meal was never served, and whether that was in time.
+
+    A till that takes back too late has given the money back all the same: it is booked, and a person looks into it.
+    """
+    if verdict.reason != Reason.UNDONE:
+        return ""
+    minutes = till.undo_minutes if till is not None else 0
+    in_time = charge is None or charge.at is None or at - charge.at <= timedelta(minutes=minutes) + UNDO_TOLERANCE
+    return str(verdict.reason) if in_time else UNDONE_LATE
+
+
+def _subsidised_before(
+    account: AccountRow | None, snapshot: Snapshot, tap: StoredRecord, verdict: Verdict, day: date
+) -> bool:
+    """Tell whether a till alone gave a first tap's subsidy to somebody who had eaten already (C26)."""
+    till, card = snapshot.till(tap.place), snapshot.card(tap.credential)
+    if not verdict.subsidy or account is None or till is None or card is None:
+        return False
+    item = snapshot.meal_subsidy(card.category, till.stall, verdict.meal)
+    return item is not None and taken_over(item.per, (day, verdict.meal), account.meals) > 0
 
 
 def _flag(account: AccountRow | None, opinion: LiveDecision | None, *, overdrawn: bool) -> str:

@@ -151,7 +151,7 @@ def _accounts(frames: Frames, snapshots: Snapshots, facts: Facts) -> Iterable[UU
 def _has_limits(snapshots: Snapshots) -> bool:
     return any(
         snapshot.has_limits(MEAL) or snapshot.has_limits(DAY) or snapshot.has_limits(MONTH)
-        or any(meal.limit_count for meal in snapshot.meals)
+        or snapshot.subsidises_meals or any(meal.limit_count for meal in snapshot.meals)
         for snapshot in snapshots.values()
     )  # fmt: skip
 

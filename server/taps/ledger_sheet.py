@@ -18,13 +18,16 @@ from cardcore.canteen.authorise import COUNT_PURSE, DEPARTMENT_LEG, SPEND_ORDER,
 from cardcore.ids import IdSource, SiteId, TapKey
 from cardcore.journal import Outcome, OutcomeKind, Verdict
 from cardcore.money import Fen
-from server.ledger.roles import LedgerRole, unit_of
+from server.ledger.roles import LedgerRole, Receivable, unit_of
 from server.taps.arrivals import AccountRow, ChargeRow, Extra, Facts, PurseRow, Writes
 from server.taps.rows import ChargeInsert, TransferInsert
 
 MEALS_TAKEN, SURCHARGE_INCOME, REBATE = LedgerRole.MEALS_TAKEN, LedgerRole.SURCHARGE_INCOME, LedgerRole.REBATE
-GUEST, HOUSE = "guest", "main"
-"""Names of the accounts of what guests pay on top, and of what the house pays for discounts."""
+MEAL_RIGHTS = LedgerRole.MEAL_RIGHTS
+GUEST, HOUSE, MEAL_SUBSIDY = "guest", "main", "meal"
+"""Names of the accounts of what guests pay on top, of what the house pays for discounts, and of first taps (C26)."""
+WITHOUT_PURSE = "without_purse"
+"""The account of meals eaten alone by holders who have no count purse."""
 REBATE_KIND, MEAL_EXTRA = "rebate", "meal"
 """Kinds of a charge's extras: what the house pays for a discount, and a meal from a count purse."""
 DEBT_PURSE = "cash"
@@ -57,6 +60,13 @@ class Parts(NamedTuple):
     """The house gets it, out of what is paid."""
     rights: int = 0
     credit: str = ""
+    subsidy: int = 0
+    """The stall gets it from the house, too: this was the first tap of the meal or day."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether something is booked even where nobody pays."""
+        return bool(self.discount or self.rights or self.subsidy)
 
 
 PLAIN = Parts()
@@ -64,9 +74,9 @@ PLAIN = Parts()
 
 def parts_of(verdict: Authorisation | Verdict) -> Parts:
     """Return the parts of a charge as they were decided."""
-    if not (verdict.discount or verdict.surcharge or verdict.rights or verdict.credit):
+    if not (verdict.discount or verdict.surcharge or verdict.rights or verdict.credit or verdict.subsidy):
         return PLAIN
-    return Parts(verdict.discount, verdict.surcharge, verdict.rights, verdict.credit)
+    return Parts(verdict.discount, verdict.surcharge, verdict.rights, verdict.credit, verdict.subsidy)
 
 
 class LedgerSheet:
@@ -99,11 +109,11 @@ class LedgerSheet:
                 self._transfer(meal, posted_in, "charge", charge_id, (source, stall), part, (balance, None))
             if part < leg.amount:
                 extras.append(self._surcharge(meal, account, charge_id, Leg(leg.purse, Fen(leg.amount - part)), parts))
-        if parts.discount or parts.rights:
+        if parts.moves:
             extras += self._beside(meal, account, charge_id, stall, parts)
         row = ChargeRow(
             charge_id, revision, amount, account.id if account else None, account.person_id if account else None,
-            meal.till, meal.stall, meal.meal, meal.business_day, tuple(taken), tuple(extras),
+            meal.till, meal.stall, meal.meal, meal.business_day, tuple(taken), tuple(extras), meal.at,
         )  # fmt: skip
         self._add(meal, row, posted_in, reverses=None)
         if account is not None:
@@ -120,21 +130,31 @@ class LedgerSheet:
     def _beside(
         self, meal: Meal, account: AccountRow | None, charge_id: UUID, stall: UUID, parts: Parts
     ) -> Iterable[Extra]:
-        """Book what the house pays for a discount, and the meal that a count purse gives."""
+        """Book what the house pays for a discount or a first tap, and the meal that a count purse gives."""
         posted_in = meal.posted_in or meal.business_day
-        if parts.discount:
-            house = self._ledger_account(meal.site, REBATE, HOUSE)
-            self._transfer(meal, posted_in, REBATE_KIND, charge_id, (house, stall), parts.discount, (None, None))
-            yield Extra(house, stall, parts.discount, REBATE_KIND)
-        purse = account.purses.get(COUNT_PURSE) if account is not None else None
-        if parts.rights and purse is not None:
-            purse.balance -= parts.rights
-            purse.changed = True
+        for name, part in ((HOUSE, parts.discount), (MEAL_SUBSIDY, parts.subsidy)):
+            if part:
+                house = self._ledger_account(meal.site, REBATE, name)
+                self._transfer(meal, posted_in, REBATE_KIND, charge_id, (house, stall), part, (None, None))
+                yield Extra(house, stall, part, REBATE_KIND)
+        if parts.rights:
+            source, balance = self._take_meals(meal, account, parts.rights)
             target = self._ledger_account(meal.site, MEALS_TAKEN, meal.stall)
-            self._transfer(
-                meal, posted_in, "charge", charge_id, (purse.id, target), parts.rights, (purse.balance, None)
-            )
-            yield Extra(purse.id, target, parts.rights, MEAL_EXTRA)
+            self._transfer(meal, posted_in, "charge", charge_id, (source, target), parts.rights, (balance, None))
+            yield Extra(source, target, parts.rights, MEAL_EXTRA)
+
+    def _take_meals(self, meal: Meal, account: AccountRow | None, rights: int) -> tuple[UUID, int | None]:
+        """Take meals from the count purse; who has none leaves a claim in meals, as money leaves one in fen (P17)."""
+        if account is None:
+            return self._ledger_account(meal.site, MEAL_RIGHTS, Receivable.UNKNOWN_CARD), None
+        if account.state is AccountState.CLOSED:
+            return self._ledger_account(meal.site, MEAL_RIGHTS, Receivable.CLOSED_ACCOUNT), None
+        purse = account.purses.get(COUNT_PURSE)
+        if purse is None:
+            return self._ledger_account(meal.site, MEAL_RIGHTS, WITHOUT_PURSE), None
+        purse.balance -= rights
+        purse.changed = True
+        return purse.id, purse.balance
 
     def reverse(self, meal: Meal, charge: ChargeRow, posted_in: date) -> ChargeRow:
         """Book the opposite of a charge in force, in a business day.
@@ -159,13 +179,13 @@ class LedgerSheet:
             self._transfer(meal, posted_in, back, reversal_id, (target, source), amount, (None, balance))
         row = ChargeRow(
             reversal_id, charge.revision + 1, charge.amount, charge.account_id, charge.person_id,
-            charge.till, charge.stall, charge.meal, charge.business_day, (),
+            charge.till, charge.stall, charge.meal, charge.business_day, (), (), charge.at,
         )  # fmt: skip
         self._add(meal, row, posted_in, reverses=charge.id)
         if account is not None:
             # Who was refunded the whole charge has had the meal's count back already.
             paid = [extra.amount for extra in charge.extras if extra.kind == "charge"]
-            gone = charge.amount and not charge.legs and not paid
+            gone = not charge.legs and not charge.extras
             left = sum(amount for _, amount in charge.legs) + sum(paid)
             _count_meal(account, charge, 0 if gone else -1, -left)
         return row
@@ -177,7 +197,7 @@ class LedgerSheet:
             return self._ledger_account(meal.site, "receivable", f"department:{department}"), None
         purse = account.purses.get(payer) if account is not None else None
         if purse is None:
-            name = "unknown_card" if account is None else "closed_account"
+            name = Receivable.UNKNOWN_CARD if account is None else Receivable.CLOSED_ACCOUNT
             return self._ledger_account(meal.site, "receivable", name), None
         purse.balance -= amount
         purse.changed = True
@@ -253,7 +273,12 @@ def agrees(outcome: Outcome, charge: ChargeRow | None) -> bool:
     served = outcome.outcome is OutcomeKind.SERVED
     if charge is not None and charge.in_force:
         return served and charge.amount == outcome.verdict.amount
-    return not served or not (outcome.verdict.amount or outcome.verdict.rights)
+    return not served or not must_post(outcome.verdict)
+
+
+def must_post(verdict: Verdict) -> bool:
+    """Tell whether a served meal moves anything: money of the holder or of the house, or a meal."""
+    return bool(verdict.amount or verdict.rights or verdict.discount or verdict.subsidy)
 
 
 def forced_legs(account: AccountRow | None, amount: int, department: str = "") -> tuple[tuple[Leg, ...], bool]:
@@ -289,6 +314,8 @@ def usable(purse: PurseRow) -> int:
 def no_meal_left(account: AccountRow | None, rights: int) -> bool:
     """Tell whether meals served are more than the count purse has."""
     purse = account.purses.get(COUNT_PURSE) if account is not None else None
+    if account is not None and account.state is AccountState.CLOSED:
+        return False
     return rights > 0 and (purse is None or usable(purse) < rights)
 
 

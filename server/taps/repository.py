@@ -152,13 +152,16 @@ class PostgresTaps:
     def lock_accounts(self, accounts: Sequence[UUID], days: Sequence[date]) -> dict[UUID, AccountRow]:
         """Lock the accounts' purses in id order and read their states, and the meals they took on the given days."""
         found: dict[UUID, AccountRow] = {}
-        purses = self._connection.execute(_LOCK_PURSES, (_Rows(row_bytes.uuids(accounts)),))
+        asked = (_Rows(row_bytes.uuids(accounts)),)
+        purses = self._connection.execute(_LOCK_PURSES, asked)
+        # Read apart: a state read by the locking statement could be older than the lock.
+        states = self._connection.execute(_ACCOUNTS, asked)
         meals = self._connection.execute(_MEALS, (list(accounts), list(days))) if days else None
-        for account_id, person, state, name, purse, kind, balance, floor in purses.fetchall():
-            account = found.get(account_id)
-            if account is None:
-                account = found[account_id] = AccountRow(account_id, person, AccountState(state), name, {})
-            account.purses[kind] = PurseRow(purse, kind, balance, floor)
+        locked = purses.fetchall()
+        for account_id, person, state, name in states.fetchall():
+            found[account_id] = AccountRow(account_id, person, AccountState(state), name, {})
+        for account_id, purse, kind, balance, floor in locked:
+            found[account_id].purses[kind] = PurseRow(purse, kind, balance, floor)
         for account_id, day, meal, count, fen in meals.fetchall() if meals is not None else ():
             found[account_id].meals[day, meal] = count
             found[account_id].spent[day, meal] = fen
@@ -251,7 +254,7 @@ def _charge(row: tuple[Any, ...]) -> ChargeRow:
     moved = [Extra(*one) for one in zip(row[12], row[13], row[14], row[15], strict=True)]
     legs = tuple((one.source, one.amount) for one in moved if one.kind == TO_STALL)
     extras = tuple(one for one in moved if one.kind != TO_STALL)
-    return ChargeRow(row[3], row[4], row[5], row[6], row[7], row[8], row[9], row[10], row[11], legs, extras)
+    return ChargeRow(row[3], row[4], row[5], row[6], row[7], row[8], row[9], row[10], row[11], legs, extras, row[16])
 
 
 def _stored(row: tuple[Any, ...]) -> StoredRecord:
@@ -290,7 +293,7 @@ _STORED = """
 _CHARGES = """
     select distinct on (c.device_id, c.epoch, c.seq)
            c.device_id, c.epoch, c.seq, c.id, c.revision, c.amount_fen, c.account_id, c.person_id, c.till_id,
-           c.stall_id, c.meal_id, coalesce(c.event_day, c.business_day), t.sources, t.targets, t.amounts, t.kinds
+           c.stall_id, c.meal_id, coalesce(c.event_day, c.business_day), t.sources, t.targets, t.amounts, t.kinds, c.at
     from charge c join unnest(%s::uuid[], %s::bigint[], %s::bigint[]) k(device_id, epoch, seq)
         using (device_id, epoch, seq)
     cross join lateral (
@@ -312,9 +315,12 @@ _CHARGES = """
     order by c.device_id, c.epoch, c.seq, c.revision desc
 """
 _LOCK_PURSES = """
-    select a.id, a.person_id, a.state, p.name, u.id, u.kind, u.balance_fen, u.floor_fen
-    from purse u join account a on a.id = u.account_id join person p on p.id = a.person_id
-    where u.account_id = any(%b::uuid[]) order by u.id for update of u
+    select account_id, id, kind, balance_fen, floor_fen from purse
+    where account_id = any(%b::uuid[]) order by id for update
+"""
+_ACCOUNTS = """
+    select a.id, a.person_id, a.state, p.name from account a join person p on p.id = a.person_id
+    where a.id = any(%b::uuid[]) order by a.id
 """
 _MEALS = """
     select account_id, business_day, meal_id, count, sum_fen from meal_count
@@ -323,7 +329,8 @@ _MEALS = """
 _CLOSED_THROUGH = "select closed_through from books where site_id = %s"
 _LEDGER_ACCOUNTS = """
     select role, name, id from ledger_account
-    where site_id = %s and role in ('stall', 'receivable', 'surcharge_income', 'rebate', 'meals_taken') order by 1, 2
+    where site_id = %s and role in (
+        'stall', 'receivable', 'surcharge_income', 'rebate', 'meal_rights', 'meals_taken') order by 1, 2
 """
 _ENTERED = """
     select k.person, k.day
@@ -348,10 +355,15 @@ _INSERT_DISH_LINE = """
     select * from json_to_recordset(%s) r(device_id uuid, epoch bigint, seq bigint, line smallint, site_id uuid,
         stall_id text, meal_id text, business_day date, code text, count integer, price_fen bigint)
 """
+# An account that another process made meanwhile divides by zero too: the batch starts anew and finds it.
 _INSERT_LEDGER_ACCOUNT = """
-    insert into ledger_account (id, site_id, role, name, unit)
-    select id, site_id, role, name, unit
-    from json_to_recordset(%s) r(id uuid, site_id uuid, role text, name text, unit text)
+    with wanted as (
+        select id, site_id, role, name, unit
+        from json_to_recordset(%s) r(id uuid, site_id uuid, role text, name text, unit text)
+    ), made as (
+        insert into ledger_account (id, site_id, role, name, unit) select * from wanted order by role, name
+        on conflict (site_id, role, name) do nothing returning 1
+    ) select 1 / ((select count(*) from made) = (select count(*) from wanted))::integer
 """
 _INSERT_ARRIVAL = """
     insert into record_arrival (id, device_id, epoch, seq, arrived_at)

@@ -28,7 +28,7 @@ from server.taps.store import Entry, JournalMovedError, OrderKey, StoreLostError
 from tests.simulation.backend import Trouble
 from tests.simulation.memory_rows import Tables
 
-ROLES = frozenset({"stall", "receivable", "surcharge_income", "rebate", "meals_taken"})
+ROLES = frozenset({"stall", "receivable", "surcharge_income", "rebate", "meal_rights", "meals_taken"})
 """Roles of the ledger accounts that a charge may name."""
 
 
@@ -137,6 +137,7 @@ class MemoryTaps:
             row.event_day or row.business_day,
             tuple((transfer.from_account, transfer.amount_fen) for transfer in paid),
             tuple(Extra(one.from_account, one.to_account, one.amount_fen, one.kind) for one in beside),
+            row.at,
         )  # fmt: skip
 
     def lock_accounts(self, accounts: Sequence[UUID], days: Sequence[date]) -> dict[UUID, AccountRow]:

@@ -14,6 +14,7 @@ from cardcore.access.items import (
     Dish,
     EligibilityItem,
     Item,
+    MealSubsidyItem,
     MenuItem,
     RateItem,
     TillItem,
@@ -210,3 +211,44 @@ def test_c78_every_amount_of_a_verdict_is_a_whole_number_of_fen() -> None:
         verdict = tapped(*rated, entry=Entry(Fen(fen)))
         amounts = (verdict.amount, verdict.discount, verdict.surcharge, *(leg.amount for leg in verdict.legs))
         assert all(type(amount) is int for amount in amounts)
+
+
+@pytest.mark.parametrize(
+    ("subsidy", "paid"),
+    [
+        (MealSubsidyItem(fen=Fen(500)), 700),
+        (MealSubsidyItem(fen=Fen(5_000)), 0),
+        (MealSubsidyItem(percent=50), 600),
+        (MealSubsidyItem(percent=50, fen=Fen(400)), 800),
+        (MealSubsidyItem(percent=100), 0),
+        (MealSubsidyItem(percent=100, per="fortnight"), 1200),
+        (MealSubsidyItem(percent=100, meal="night"), 1200),
+    ],
+)
+def test_c26_the_first_tap_costs_the_house_a_sum_a_share_or_all_of_it(subsidy: MealSubsidyItem, paid: int) -> None:
+    first = tapped(till(), subsidy)
+    assert (first.amount, first.subsidy) == (paid, 1200 - paid)
+    assert first.reason is Reason.CHARGED
+
+
+def test_c26_first_is_of_the_meal_or_of_the_day() -> None:
+    eaten = AccountView(RICH.state, RICH.purses, meals_taken={(TODAY, "breakfast"): 1})
+    of_meal, of_day = MealSubsidyItem(percent=100), MealSubsidyItem(percent=100, per="day")
+    assert tapped(till(), of_meal, account=eaten).subsidy == 1200
+    assert tapped(till(), of_day, account=eaten).subsidy == 0
+    again = AccountView(RICH.state, RICH.purses, meals_taken={(TODAY, "lunch"): 1})
+    assert tapped(till(), of_meal, account=again).subsidy == 0
+
+
+def test_c26_the_most_specific_subsidy_decides_and_a_surcharge_is_never_subsidised() -> None:
+    items = [MealSubsidyItem(percent=10), MealSubsidyItem(stall="hall", percent=20),
+             MealSubsidyItem("staff", "hall", "lunch", percent=100)]  # fmt: skip
+    assert tapped(till(), *items).subsidy == 1200
+    assert tapped(till(), *items, held=card(category=CategoryId("guest"))).subsidy == 240
+    guest = tapped(till(), MealSubsidyItem(percent=100), RateItem("staff", surcharge_percent=10))
+    assert (guest.amount, guest.surcharge, guest.subsidy) == (120, 120, 1200)
+
+
+def test_c26_a_department_that_pays_is_not_subsidised() -> None:
+    bought = tapped(till(payer=DEPARTMENT), MealSubsidyItem(percent=100), held=card(credit="works"))
+    assert (bought.amount, bought.subsidy) == (1200, 0)

@@ -14,6 +14,7 @@ from cardcore.access.items import (
     CardItem,
     Dish,
     LimitItem,
+    MealSubsidyItem,
     MenuItem,
     Product,
     RateItem,
@@ -148,6 +149,7 @@ extras = st.lists(
         LimitItem("tap", "tap", fen=Fen(500)), LimitItem("soft", "tap", fen=Fen(300), soft=True),
         RateItem("staff", discount_percent=33), RateItem("staff", surcharge_percent=7),
         MenuItem(StallId("hall"), NOON.date(), (Dish("lunch", "7", Fen(300)),)),
+        MealSubsidyItem("staff", fen=Fen(400)), MealSubsidyItem(stall="hall", per="day", percent=60),
     ]), max_size=3,
 )  # fmt: skip
 holders = st.builds(
@@ -174,10 +176,10 @@ def test_i24_the_server_and_a_till_alone_agree_in_every_mode(
     if alone.approved:
         for one, other in zip(_money(online), _money(alone), strict=True):
             assert one == other
-        assert alone.amount + alone.discount >= alone.surcharge >= 0
+        assert alone.amount + alone.discount + alone.subsidy >= alone.surcharge >= 0
         assert sum(leg.amount for leg in online.legs) == online.amount
 
 
 def _money(verdict: object) -> tuple[object, ...]:
-    names = ("amount", "meal", "business_day", "discount", "surcharge", "rights", "credit")
+    names = ("amount", "meal", "business_day", "discount", "surcharge", "rights", "credit", "subsidy")
     return tuple(getattr(verdict, name) for name in names)

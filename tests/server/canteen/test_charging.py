@@ -6,19 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from cardcore.access.items import Turn
+from cardcore.access.items import MealSubsidyItem, Turn
 from cardcore.access.snapshot import Snapshot
 from cardcore.calendar import Interval
 from cardcore.canteen.limits import Pin
 from cardcore.ids import AccountId, CredentialKey, SiteId, TillId
 from cardcore.money import Fen
 from server.canteen import charging, pins
-from server.canteen.charging import Eligibility, Limit, Rate, TillCharging
+from server.canteen.charging import Eligibility, Limit, MealSubsidy, Rate, TillCharging
 from server.database import Database, WriteSession
 from server.policy import service as policy
 from server.staff.passwords import Passwords
 from server.system import System
 
+Rule = Limit | Rate | Eligibility | MealSubsidy
 KEYED = TillCharging(mode="keyed", presence="in_today", zone_id="compound", serves_unproved=True, undo_minutes=9)
 
 
@@ -113,9 +114,29 @@ def test_limits_rates_and_eligibility_reach_the_edge_and_go_again(
     assert (after.limits_for("staff", "main", "lunch"), after.eligible("guest", "main", "lunch")) == ((), True)
 
 
+def test_c26_a_subsidy_of_first_taps_reaches_the_edge_and_goes_again(
+    database: Database, system: System, site: SiteId, till: TillId
+) -> None:
+    given = MealSubsidy("staff", "main", "lunch", "day", Fen(800), 50)
+    assert database.write(lambda session: charging.put_meal_subsidy(session, system, site, given, "test")) is None
+    assert published(database, site).meal_subsidy("staff", "main", "lunch") == MealSubsidyItem(
+        "staff", "main", "lunch", "day", Fen(800), 50
+    )
+    for _ in range(2):
+        database.write(lambda session: charging.remove_meal_subsidy(session, system, site, given, "test"))
+    assert published(database, site).meal_subsidy("staff", "main", "lunch") is None
+    trail = "select action from audit where action like 'meal_subsidy%%' order by at"
+    assert len(database.read(lambda session: session.exec_driver_sql(trail).all())) == 2
+
+
 @pytest.mark.parametrize(
     ("what", "words"),
     [
+        (MealSubsidy(), "to end one"),
+        (MealSubsidy(per="year", percent=5), "first tap"),
+        (MealSubsidy(percent=101), "0 to 100"),
+        (MealSubsidy(fen=Fen(-1), percent=5), "a sum"),
+        (MealSubsidy("moon", percent=5), "no category moon"),
         (Limit("a", "year", 1), "per tap"),
         (Limit("a", "day"), "a number of meals"),
         (Limit("a", "day", -1), "a number of meals"),
@@ -132,13 +153,15 @@ def test_limits_rates_and_eligibility_reach_the_edge_and_go_again(
     ],
 )
 def test_a_wrong_rule_is_refused_in_words(
-    database: Database, system: System, site: SiteId, till: TillId, what: Limit | Rate | Eligibility, words: str
+    database: Database, system: System, site: SiteId, till: TillId, what: Rule, words: str
 ) -> None:
     def write(session: WriteSession) -> str | None:
         if isinstance(what, Limit):
             return charging.put_limit(session, system, site, what, "test")
         if isinstance(what, Rate):
             return charging.put_rate(session, system, site, what, "test")
+        if isinstance(what, MealSubsidy):
+            return charging.put_meal_subsidy(session, system, site, what, "test")
         return charging.put_eligibility(session, system, site, what, "test")
 
     problem = database.write(write)

@@ -52,7 +52,24 @@ def test_c61_a_refund_of_all_leaves_nothing_booked(counter: Counter, till: str) 
     assert counter.meals() == (0, 0)
 
 
-@pytest.mark.parametrize("till", ["t02", "t04"])
+@pytest.mark.parametrize(
+    ("till", "amount", "sums"),
+    [
+        ("t04", 480, {("stall", "works"): 600, ("rebate", "main"): -120, ("receivable", "department:works"): -480}),
+        ("t08", 350, {("stall", "aid"): 600, ("rebate", "meal"): -250}),
+    ],
+)
+def test_c61_half_a_refund_gives_the_house_back_half_of_its_part(
+    counter: Counter, till: str, amount: int, sums: dict[tuple[str, str], int]
+) -> None:
+    serve(counter, till)
+    assert isinstance(give_back(counter, amount), Refunded)
+    assert counter.sums() == sums
+    give_back(counter, None)
+    assert counter.sums() == {}
+
+
+@pytest.mark.parametrize("till", ["t02", "t04", "t08"])
 def test_c61_part_of_it_and_the_tills_cancellation_after_that(counter: Counter, till: str) -> None:
     seq = serve(counter, till)
     assert give_back(counter, 300) == Refunded(Fen(300), Fen(SOLD[till].amount - 300))

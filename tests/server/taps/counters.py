@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from cardcore.access.items import Dish, Item, LimitItem, MenuItem, RateItem, TillItem
+from cardcore.access.items import Dish, Item, LimitItem, MealSubsidyItem, MenuItem, RateItem, TillItem
 from cardcore.canteen.pricing import NO_ENTRY, Entry
 from cardcore.ids import StallId, TillId
 from cardcore.journal import Line, OutcomeKind, Verdict
@@ -26,6 +26,7 @@ class Sold(NamedTuple):
     surcharge: int = 0
     rights: int = 0
     credit: str = ""
+    subsidy: int = 0
 
     def verdict(self, kind: OutcomeKind, *, offline: bool) -> Verdict:
         served = kind is OutcomeKind.SERVED
@@ -41,8 +42,10 @@ SOLD = {
     "t05": Sold(NO_ENTRY, LUNCH_FEN),
     "t06": Sold(NO_ENTRY, LUNCH_FEN),
     "t07": Sold(Entry(Fen(700), (Line("7", 2, 350),)), 700),
+    "t08": Sold(NO_ENTRY, 700, subsidy=500),
 }
-"""Period price; keyed with a surcharge; count; on credit with a discount; came in today; ordered ahead; menu."""
+"""Period price; keyed with a surcharge; count; on credit with a discount; came in today; ordered ahead; menu;
+the first tap of a meal subsidised."""
 
 
 def _till(number: int, stall: str, **changes: object) -> TillItem:
@@ -56,6 +59,8 @@ ITEMS: tuple[Item, ...] = (
     _till(5, "hall", presence="in_today", zone="compound"),
     _till(6, "hall", ordered=True),
     _till(7, "hall", mode="menu"),
+    _till(8, "aid"),
+    MealSubsidyItem("staff", "aid", fen=Fen(500)),
     RateItem("staff", "tea", surcharge_percent=7),
     RateItem("staff", "works", discount_percent=20),
     MenuItem(StallId("hall"), TODAY, (Dish("lunch", "7", Fen(350)),)),
@@ -71,7 +76,7 @@ def open_counters(small: SmallSite, *, meals: int = 2, portions: int = 1, withou
     small.publish(*left_out, *(card(holder, credit="works") for holder in small.holders))
     with psycopg.connect(small.url) as connection:
         run, now = connection.execute, small.clock.now()
-        for stall in ("tea", "works"):
+        for stall in ("tea", "works", "aid"):
             run("insert into stall values (%s, %s, %s, %s)", (small.site, stall, stall, stall))
         rights = small.ids.uuid7()
         run("insert into ledger_account values (%s, %s, 'meal_rights', 'main', 'meal')", (rights, small.site))

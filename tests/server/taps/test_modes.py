@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
-from cardcore.access.items import LimitItem
+from cardcore.access.items import LimitItem, MealSubsidyItem
 from cardcore.canteen.limits import Pin
 from cardcore.canteen.pricing import NO_ENTRY, Entry
 from cardcore.journal import Line, OutcomeKind, Verdict
@@ -19,7 +20,7 @@ from server.taps.arrivals import Arrival, LiveDecision
 from server.taps.repository import PostgresTaps
 from server.taps.service import TapService
 from tests.server.taps.counters import SOLD, TODAY, moved, open_counters, purse
-from tests.server.taps.small_site import LUNCH_FEN, Holder, Journal, make_site
+from tests.server.taps.small_site import LUNCH_FEN, Holder, Journal, card, make_site
 
 SERVED, CANCELLED = OutcomeKind.SERVED, OutcomeKind.CANCELLED
 
@@ -90,8 +91,9 @@ BOOKED = {
     "t03": {("meals_taken", "hall"): 1},
     "t04": {("stall", "works"): 1200, ("rebate", "main"): -240, ("receivable", "department:works"): -960},
     "t07": {("stall", "hall"): 700},
+    "t08": {("stall", "aid"): 1200, ("rebate", "meal"): -500},
 }
-PAID = {"t01": LUNCH_FEN, "t02": 1070, "t03": 0, "t04": 0, "t07": 700}
+PAID = {"t01": LUNCH_FEN, "t02": 1070, "t03": 0, "t04": 0, "t07": 700, "t08": 700}
 """What leaves the holder's money purses."""
 
 
@@ -246,3 +248,85 @@ def test_an_entry_out_of_range_is_set_aside(counter: Counter, entry: Entry) -> N
     tap = counter.journal.meal(counter.holder, "t02", entry)
     (receipt,) = counter.service.process([counter.journal.upload([tap])])
     assert receipt.statuses == ((tap.seq, RecordStatus.QUARANTINED),)
+
+
+def test_c26_the_first_tap_of_a_meal_is_subsidised_and_no_second_one(counter: Counter) -> None:
+    first, decision = counter.tap("t08")
+    assert (decision.amount, decision.subsidy) == (700, 500)
+    again, second = counter.tap("t08")
+    assert (second.amount, second.subsidy) == (LUNCH_FEN, 0)
+    assert counter.sums() == {("stall", "aid"): 2 * LUNCH_FEN, ("rebate", "meal"): -500}
+    counter.end("t08", first, CANCELLED)
+    counter.end("t08", again, CANCELLED)
+    assert counter.sums() == {}
+    assert counter.tap("t08")[1].subsidy == 500  # what was taken back was not the first
+
+
+def test_c26_a_free_meal_costs_the_house_alone_and_is_undone_once(counter: Counter) -> None:
+    counter.small.publish(MealSubsidyItem("staff", "aid", percent=100))
+    seq, decision = counter.tap("t08")
+    assert (decision.granted, decision.amount, decision.subsidy) == (True, 0, LUNCH_FEN)
+    assert counter.sums() == {("stall", "aid"): LUNCH_FEN, ("rebate", "meal"): -LUNCH_FEN}
+    free = Verdict(True, "charged", 1, True, 0, "lunch", subsidy=LUNCH_FEN)  # noqa: FBT003
+    intent = counter.journal.meal(counter.holder, "t08")
+    counter.service.process([counter.journal.upload([intent, counter.journal.ended(intent.seq, SERVED, free)])])
+    assert counter.sums() == {("stall", "aid"): 2 * LUNCH_FEN, ("rebate", "meal"): -2 * LUNCH_FEN}
+    for tap in (seq, intent.seq, intent.seq):
+        counter.end("t08", tap, CANCELLED)
+    assert (counter.sums(), counter.meals()) == ({}, (0, 0))
+
+
+def test_c26_a_second_subsidy_that_a_till_alone_gave_is_posted_and_found(counter: Counter) -> None:
+    counter.tap("t01")
+    counter.alone("t08")
+    assert counter.sums()["rebate", "meal"] == -500
+    assert counter.small.rows("select kind from finding") == [("offline_subsidy_twice",)]
+
+
+def test_a_meal_right_eaten_without_a_count_purse_is_a_claim_in_meals(counter: Counter) -> None:
+    holder = counter.small.holders[1]
+    with psycopg.connect(counter.small.url) as connection:  # as a holder who never had a count purse
+        identity = counter.small.ids.uuid7()
+        connection.execute(
+            "insert into person (id, site_id, number, name, category_id, created_at)"
+            " values (%s, %s, 'x', 'X', 'staff', now())", (identity, counter.small.site),
+        )  # fmt: skip
+        account = counter.small.ids.uuid7()
+        connection.execute(
+            "insert into account (id, site_id, person_id, opened_at) values (%s, %s, %s, now())",
+            (account, counter.small.site, identity),
+        )
+        purse_id = counter.small.ids.uuid7()
+        connection.execute(
+            "insert into ledger_account values (%s, %s, 'purse', %s)",
+            (purse_id, counter.small.site, f"{account}/cash"),
+        )
+        connection.execute(
+            "insert into purse values (%s, %s, %s, 'cash', 0, 0)", (purse_id, counter.small.site, account)
+        )
+    counter.small.publish(card(holder, account=account))
+    counter.holder = holder
+    seq = counter.alone("t03")
+    assert counter.sums() == {("meals_taken", "hall"): 1}
+    claim = (
+        "select -sum(p.amount_fen)::int from posting p join ledger_account l on l.id = p.ledger_account_id"
+        " where l.name = %s"
+    )
+    assert counter.small.rows(claim, "without_purse") == [(1,)]
+    counter.end("t03", seq, CANCELLED)
+    assert counter.small.rows(claim, "without_purse") == [(0,)]
+
+
+def test_c59_a_charge_taken_back_after_the_window_is_booked_and_found(counter: Counter) -> None:
+    in_time, late = counter.alone("t01"), counter.alone("t01")
+    counter.small.clock.advance(minutes=5)
+    counter.end("t01", in_time, CANCELLED, offline=True)
+    assert counter.small.rows("select kind from finding") == []
+    counter.small.clock.advance(minutes=5)
+    counter.end("t01", late, CANCELLED, offline=True)
+    assert counter.small.rows("select kind from finding") == [("undone_late",)]
+    assert counter.small.rows("select flag from charge where revision = 1 order by seq") == [
+        ("undone",),
+        ("undone_late",),
+    ]
+    assert counter.small.balance(counter.holder) == 10_002
