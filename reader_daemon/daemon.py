@@ -20,6 +20,7 @@ from reader_daemon.blocking import RunBlocking, run_in_threads
 from reader_daemon.clock_watch import ClockWatch
 from reader_daemon.desk import Desk
 from reader_daemon.device_watch import DeviceWatch, Happened
+from reader_daemon.encoder.desk import Encoders
 from reader_daemon.identity import Identity
 from reader_daemon.intake import Intake, Router
 from reader_daemon.key_sources import KeyRelay
@@ -29,7 +30,7 @@ from reader_daemon.policy import Policy
 from reader_daemon.ports import MakePorts
 from reader_daemon.positions import Positions
 from reader_daemon.recorder import Recorder
-from reader_daemon.signals import SIGNAL_LIFE_MS, identify_signals
+from reader_daemon.signals import SIGNAL_LIFE_MS, encoder_signals, identify_signals
 from reader_daemon.store.ballast import BALLAST_BYTES
 from reader_daemon.store.host import host_fingerprint
 from reader_daemon.store.inspection import check_steps
@@ -77,6 +78,8 @@ class Parts:
     ballast_bytes: int = BALLAST_BYTES
     key_relay: KeyRelay = field(default_factory=KeyRelay)
     """The way of card dialogues' questions to the server; the daemon binds it before the ports are made."""
+    encoders: Encoders = field(default_factory=Encoders)
+    """The readers that make cards, bound likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,8 @@ class Daemon:
         self.recorder.on_append = self.uplink.wake
         await self._record_start(report, stored.problem)
         intake = Intake(asyncio.get_running_loop())
-        parts.key_relay.bind(asyncio.get_running_loop(), self.uplink.ask_keys)
+        parts.key_relay.bind(asyncio.get_running_loop(), self.uplink.cards.ask_keys)
+        parts.encoders.bind(asyncio.get_running_loop(), self.uplink.cards, self._feedback)
         ports = parts.make_ports(intake.sink)
         await self._make_desks(ports, intake)
         tasks = [asyncio.create_task(desk.run(), name=f"desk {name}") for name, desk in self._desks.items()]
@@ -268,6 +272,12 @@ class Daemon:
             _log.warning("reader_takes_nothing", reader=reader, detail=str(error))
             return None
 
+    def _feedback(self, reader: str, *, well: bool) -> None:
+        """Let an encoder say how it went with the card on it."""
+        deadline_ms = self._clock.monotonic_ms() + SIGNAL_LIFE_MS
+        for action in encoder_signals(well=well):
+            self.tell(reader, action, deadline_ms)
+
     # --- for the uplink --------------------------------------------------------------------------------------------
 
     def health(self) -> Health:
@@ -283,7 +293,7 @@ class Daemon:
             deny_version=self.policy.deny_version,
             clock_skew_ms=self._clock_watch.skew_ms,
             memory_bytes=resident_bytes(),
-            readers=self._devices.health(self._place_of),
+            readers=self._devices.health(self._place_of, self._parts.encoders.names),
             sync_p95_us=self.journal.sync_times.p95_us(),
         )
 

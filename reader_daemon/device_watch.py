@@ -6,7 +6,7 @@ Alarms that repeat themselves (a babbling line) are recorded once a minute, so t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import structlog
@@ -80,10 +80,10 @@ class DeviceWatch:
             happened = await self._queue.get()
             await self._recorder.event(happened.event, happened.place, happened.detail, alarm=happened.alarm)
 
-    def health(self, place_of: Callable[[str], str]) -> tuple[ReaderHealth, ...]:
+    def health(self, place_of: Callable[[str], str], encoders: Collection[str] = ()) -> tuple[ReaderHealth, ...]:
         """Return every reader's condition; `place_of` names the lane or till it serves."""
         return tuple(
-            ReaderHealth(name, place_of(name), status.online, status.secure, _detail(status))
+            ReaderHealth(name, place_of(name), status.online, status.secure, _detail(status), name in encoders)
             for name, status in self._status.items()
         )
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from cardcore.card_keys.roles import KeyRole
+from cardcore.card_keys.roles import CardLayout, KeyRole
 from cardcore.clock import Clock
-from cardcore.ids import IdSource
+from reader_daemon.encoder.desk import ENCODER_BUDGET_MS, Encoders
 from reader_daemon.key_sources import KeySourceOf
 from reader_daemon.messages import EventSink, ReaderPort
 from reader_daemon.protocols.card.desfire import DesfireReader
@@ -17,6 +18,7 @@ from reader_daemon.protocols.card.pkoc import PkocReader
 from reader_daemon.protocols.osdp.keys import WeakKeyError
 from reader_daemon.protocols.osdp.settings import ReaderSettings
 from reader_daemon.settings import CardSettings, OsdpBusPort, OsdpReader, PcscReaderPort, Settings, SettingsError
+from reader_daemon.system import System
 from reader_daemon.transports.line_scanner import LineScanner, LineScannerSettings
 from reader_daemon.transports.osdp_bus import BusSettings, OsdpBus
 from reader_daemon.transports.pcsc import PcscPort
@@ -28,16 +30,23 @@ MakePorts = Callable[[EventSink], tuple[ReaderPort, ...]]
 
 
 def build_ports(
-    settings: Settings, clock: Clock, ids: IdSource, sink: EventSink, keys: KeySourceOf
+    settings: Settings, system: System, sink: EventSink, keys: KeySourceOf, encoders: Encoders
 ) -> tuple[ReaderPort, ...]:
     """Make every port of the settings; raises SettingsError naming the reader whose key cannot be used.
 
-    `keys` gives each PC/SC reader the key source its cards are proved with.
+    `keys` gives each PC/SC reader the key source its cards are proved with; `encoders` serves those that make cards.
     """
+    clock, ids = system.clock, system.ids
     ports: list[ReaderPort] = [OsdpBus(_bus(bus), sink, clock, ids) for bus in settings.buses]
     if settings.pcsc_readers:
         readers = [_pcsc(reader, settings.cards, keys, clock) for reader in settings.pcsc_readers]
-        ports.append(PcscPort("pcsc", readers, clock=clock, ids=ids, sink=sink))
+        readers = [
+            _encoder(made, encoders, settings.cards.layout, system) if reader.encoder else made
+            for reader, made in zip(settings.pcsc_readers, readers, strict=True)
+        ]
+        pcsc = PcscPort("pcsc", readers, clock=clock, ids=ids, sink=sink)
+        encoders.look_again = pcsc.look_again
+        ports.append(pcsc)
     for scanner in settings.scanners:
         line = LineScannerSettings(scanner.name, scanner.path, scanner.baud)
         ports.append(LineScanner(line, clock=clock, sink=sink))
@@ -77,6 +86,12 @@ def read_key(path: Path) -> bytes:
     except ValueError as error:
         msg = f"{path}: a key is 32 hex digits and nothing else"
         raise SettingsError(msg) from error
+
+
+def _encoder(made: PcscReaderSettings, encoders: Encoders, layout: CardLayout, system: System) -> PcscReaderSettings:
+    """Return a reader's settings so that it makes cards."""
+    serve = encoders.serving(made.name, made.policy, made.keys, layout, system)
+    return replace(made, serve=serve, policy=replace(made.policy, budget_ms=ENCODER_BUDGET_MS))
 
 
 def _pcsc(reader: PcscReaderPort, cards: CardSettings, keys: KeySourceOf, clock: Clock) -> PcscReaderSettings:

@@ -6,6 +6,7 @@ import asyncio
 
 from reader_daemon.blocking import StoreThread
 from reader_daemon.daemon import Daemon, Parts, Site
+from reader_daemon.encoder.desk import Encoders
 from reader_daemon.identity import Identity
 from reader_daemon.key_sources import KeyRelay, key_sources
 from reader_daemon.notify import Notifier
@@ -23,15 +24,17 @@ async def serve(
     run_journal, run_policy = StoreThread(), StoreThread()
     relay = KeyRelay()
     keys = key_sources(relay, settings.cards.edge_key_file, settings.cards.layout, identity, system)
+    encoders = Encoders()
     parts = Parts(
         system=system,
         connector=WebSocketConnector(settings.server_url, settings.ca_file),
-        make_ports=lambda sink: build_ports(settings, system.clock, system.ids, sink, keys),
+        make_ports=lambda sink: build_ports(settings, system, sink, keys, encoders),
         run_journal=run_journal,
         run_policy=run_policy,
         notifier=Notifier(),
         software=software,
         key_relay=relay,
+        encoders=encoders,
     )
     site = Site(
         settings.data_dir,

@@ -73,6 +73,8 @@ class PcscReaderPort:
     signals: str
     application: str
     """Which application of DESFire and CPU cards it reads: gate, canteen or none."""
+    encoder: bool = False
+    """It makes cards; between two jobs it reads whose card it is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,13 +288,14 @@ def _osdp_reader(table: dict[str, Any], where: tuple[str | int, ...], reading: _
 
 
 def _pcsc(table: dict[str, Any], where: tuple[str | int, ...], reading: _Reading) -> PcscReaderPort:
-    reading.table(table, where, ("name", "match", "allow_uid", "signals", "application"))
+    reading.table(table, where, ("name", "match", "allow_uid", "signals", "application", "encoder"))
     return PcscReaderPort(
         reading.name(table, where, "name"),
         reading.text(table, where, "match"),
         reading.one_of(table, where, "allow_uid", (True, False), default=False),
         reading.one_of(table, where, "signals", ("none", "acs"), "none"),
         reading.one_of(table, where, "application", ("none", "gate", "canteen"), "none"),
+        reading.one_of(table, where, "encoder", (True, False), default=False),
     )
 
 

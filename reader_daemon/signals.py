@@ -84,3 +84,10 @@ def identify_signals() -> tuple[ReaderAction, ...]:
         Lamp(LedColour.AMBER, IDENTIFY_LAMP_MS, blinking=True),
         Beep(GRANTED_TONE_MS, GRANTED_TONE_MS, REFUSED_TONES),
     )
+
+
+def encoder_signals(*, well: bool) -> tuple[ReaderAction, ...]:
+    """Return the actions that tell whether a card was made, or known: lamp and tone, an encoder has no display."""
+    if well:
+        return (Lamp(LedColour.GREEN, LAMP_MS), Beep(GRANTED_TONE_MS))
+    return (Lamp(LedColour.RED, LAMP_MS, blinking=True), Beep(REFUSED_TONE_MS, GRANTED_TONE_MS, REFUSED_TONES))

@@ -19,7 +19,7 @@
                          <-         AuditWitness     what the daemon has seen of the audit log, first of all its own
     AuditCheckpoint      ->                          where the log stands, with the proof from there
     EncoderOpen, Encode  ->                          make a card, where a station has one
-                         <-         EncoderCard, EncoderStep, EncoderDone
+                         <-         EncoderCard, EncoderStep, EncoderDone, CardShown
     Ping                 <->        Pong             clock skew, liveness
 
 Rules for change (P21): fields are only added, with a default; a message type that the peer does not know is ignored
@@ -271,6 +271,8 @@ class ReaderHealth(Struct, frozen=True):
     online: bool
     secure: bool
     detail: str = ""
+    encoder: bool = False
+    """It makes cards; the server may give it jobs."""
 
 
 class Health(Struct, frozen=True, tag_field="t", tag="health"):
@@ -379,6 +381,14 @@ class EncoderDone(Struct, frozen=True, tag_field="t", tag="encoder_done"):
     was_torn: bool = False
 
 
+class CardShown(Struct, frozen=True, tag_field="t", tag="card_shown"):
+    """A card was laid on an encoder where no job waits: whose is it? `problem` is a reason when it proved nothing."""
+
+    reader: str
+    credential: str
+    problem: str = ""
+
+
 class Ping(Struct, frozen=True, tag_field="t", tag="ping"):
     """Liveness and clock skew; either side may ask. `sent_ms` is a clock of the asker's own choice, and comes back."""
 
@@ -426,6 +436,7 @@ ToServer = (
     | EncoderCard
     | EncoderStep
     | EncoderDone
+    | CardShown
     | Ping
     | Pong
 )

@@ -54,10 +54,13 @@ def make_card(
     """Serve one placement of a card; what comes back is for the station's own lamp and log."""
     uid = run_dialogue(_look(), transmit, clock, LOOK_BUDGET_MS, exchanges=LOOK_EXCHANGES)
     if isinstance(uid, CardFailure):
+        station.ended(EncoderDone(job, b"", str(uid.reason), uid.detail))
         return uid
     told = station.placed(EncoderCard(job, uid))
     order = _order(told, uid, layout, lambda step: station.reached(EncoderStep(job, step)))
     if isinstance(order, CardFailure):
+        if not told.refusal:
+            station.ended(_report(job, uid, order))
         return order
     made = run_dialogue(personalise(order), transmit, clock, MAKING_BUDGET_MS, keys, PERSONALISE_EXCHANGES)
     station.ended(_report(job, uid, made))

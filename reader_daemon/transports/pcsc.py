@@ -70,6 +70,10 @@ class PcscPort:
         owner.wake()
         return command_id
 
+    def look_again(self, reader: str) -> None:
+        """Read the card that lies on a reader once more, if one does. Raises KeyError for an unknown reader."""
+        self._readers[reader].look_again()
+
     def start(self) -> None:
         """Start a thread a reader. A port is started once."""
         for name, reader in self._readers.items():

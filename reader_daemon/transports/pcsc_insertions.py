@@ -31,3 +31,7 @@ class Insertions:
     def recount(self) -> None:
         """Forget the count, because service or reader starts over. A card read before stays read until it is lifted."""
         self._moves = None
+
+    def forget(self) -> None:
+        """Take the card that lies there as new: somebody asks for it once more."""
+        self._resting = False

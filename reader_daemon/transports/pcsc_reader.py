@@ -102,6 +102,7 @@ class PcscReader:
         self._settings = settings
         self._around = surroundings
         self._stopping = Event()
+        self._again = Event()
         self._context: PcscContext | None = None
         self._insertions = Insertions()
         self._status: ReaderStatus | None = None
@@ -144,6 +145,11 @@ class PcscReader:
         context = self._context
         if context is not None:
             context.cancel()
+
+    def look_again(self) -> None:
+        """Read the card that lies on the reader once more, if one does; from any thread."""
+        self._again.set()
+        self.wake()
 
     def stop(self) -> None:
         """Ask the thread to end; returns at once."""
@@ -188,6 +194,11 @@ class PcscReader:
         while not self._stopping.is_set():
             self._run_commands(context, name, look)
             seen = context.wait(name, look, WAIT_MS)
+            if self._again.is_set():
+                self._again.clear()
+                if (seen or look).present:
+                    self._insertions.forget()
+                    seen = seen or look
             if seen is None:
                 continue
             if seen.gone:

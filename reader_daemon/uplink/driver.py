@@ -12,7 +12,6 @@ from typing import Protocol
 
 import structlog
 
-from cardcore.card_keys.asks import KeyAnswer, KeyRefusal, KeyRefused, KeyRequest
 from cardcore.clock import to_millis
 from cardcore.journal import Record
 from cardcore.wire import signing
@@ -39,10 +38,10 @@ from reader_daemon.uplink import effects
 from reader_daemon.uplink.asks import Asks
 from reader_daemon.uplink.backlog import UnderWay, fitting, gathering_ms, next_span
 from reader_daemon.uplink.backoff import Backoff
+from reader_daemon.uplink.card_talk import CardTalk
 from reader_daemon.uplink.connection import Connection, Connector, LinkClosedError
 from reader_daemon.uplink.effects import Effect, Ended, PolicyEffect
 from reader_daemon.uplink.installing import PolicyInstaller
-from reader_daemon.uplink.key_asks import KeyAsks
 from reader_daemon.uplink.returning import returned
 from reader_daemon.uplink.session import LinkSession, Phase, Surroundings
 from reader_daemon.uplink.settling import Settled, settle_conflict, settle_welcome
@@ -113,7 +112,7 @@ class Uplink:
         self._installer = installer
         self._owner = owner
         self._asks = Asks()
-        self._key_asks = KeyAsks()
+        self.cards = CardTalk(self._offer)
         self._backoff = Backoff(around.ids)
         self._live: deque[ToServer] = deque()
         self._upload: Upload | None = None
@@ -153,14 +152,6 @@ class Uplink:
         finally:
             self._asks.give_up(number)
             self._to_upload.set()
-
-    async def ask_keys(self, reader: str, request: KeyRequest) -> KeyAnswer:
-        """Ask the key service on behalf of a card on `reader`; refused as unavailable when no answer comes."""
-        question = self._key_asks.begin(reader, request) if self.open and len(self._live) < MAX_LIVE_FRAMES else None
-        if question is None:
-            return KeyRefused(KeyRefusal.UNAVAILABLE, "no link to the server")
-        self._say(question)
-        return await self._key_asks.answer(question)
 
     def wake(self) -> None:
         """There is a new record to upload."""
@@ -215,7 +206,7 @@ class Uplink:
         self._upload = self._under_way = self._uploaded_ms = None
         self._held.clear()
         self._asks.link_lost()
-        self._key_asks.link_lost()
+        self.cards.link_lost()
         await connection.close()
         if was_open and self._spell.begins(self._around.clock.monotonic_ms()):
             await self._owner.link_event("link_down", "", alarm=False)
@@ -262,8 +253,8 @@ class Uplink:
                 tasks.create_task(self._witness(checkpoint))
             case effects.Decided(decision):
                 await self._decided(decision)
-            case effects.KeyAnswered(told):
-                self._key_asks.settle(told)
+            case effects.CardTold(message):
+                self.cards.told(message)
             case effects.Acked(ack):
                 await self._acked(ack)
             case effects.RunCommand(command, deadline_ms):
@@ -312,6 +303,12 @@ class Uplink:
             raise SessionEndedError(Ended("the server takes nothing any more"))
         self._live.append(message)
         self._to_send.set()
+
+    def _offer(self, message: ToServer) -> bool:
+        if not self.open or len(self._live) >= MAX_LIVE_FRAMES:
+            return False
+        self._say(message)
+        return True
 
     async def _send_all(self, connection: Connection) -> None:
         while True:

@@ -8,6 +8,9 @@ from cardcore.wire.messages import (
     AuditCheckpoint,
     Command,
     Deny,
+    Encode,
+    EncoderClose,
+    EncoderOpen,
     KeyTold,
     StateBegin,
     TapDecision,
@@ -61,10 +64,10 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyAnswered:
-    """The key service answered a card dialogue."""
+class CardTold:
+    """The key service answered a card dialogue, or the server speaks to an encoder."""
 
-    told: KeyTold
+    message: KeyTold | EncoderOpen | EncoderClose | Encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +119,5 @@ class Ended:
 
 PolicyEffect = InstallDeny | InstallState | StateRefused | Confirmed
 Effect = (
-    PolicyEffect
-    | Send
-    | Opened
-    | KeyAnswered
-    | CheckpointOffered
-    | Decided
-    | Acked
-    | RunCommand
-    | ClockMeasured
-    | Ended
+    PolicyEffect | Send | Opened | CardTold | CheckpointOffered | Decided | Acked | RunCommand | ClockMeasured | Ended
 )

@@ -71,7 +71,10 @@ _log = structlog.get_logger(__name__)
 _PASSED_ON: Mapping[type, Callable[[Any], Effect]] = {
     TapDecision: effects.Decided,
     UploadAck: effects.Acked,
-    KeyTold: effects.KeyAnswered,
+    KeyTold: effects.CardTold,
+    EncoderOpen: effects.CardTold,
+    EncoderClose: effects.CardTold,
+    Encode: effects.CardTold,
     AuditCheckpoint: effects.CheckpointOffered,
 }
 """Answers whose meaning is the driver's business."""
@@ -217,10 +220,10 @@ class LinkSession:
                 return self._deny(message)
             case StateBegin() | StatePart() | StateEnd() | StateCurrent():
                 return self._state(message)
-            case TapDecision() | UploadAck() | KeyTold() | AuditCheckpoint():
+            case (
+                TapDecision() | UploadAck() | KeyTold() | AuditCheckpoint() | EncoderOpen() | EncoderClose() | Encode()
+            ):
                 return [_PASSED_ON[type(message)](message)]
-            case EncoderOpen() | EncoderClose() | Encode():
-                return []  # none of this daemon's readers makes cards
             case Command():
                 return self._command(message)
             case Ping():

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from cardcore.access.items import Product
 from cardcore.card_keys.roles import CardApplication, KeyRole
-from cardcore.ids import CardId, DeviceId, PersonId
+from cardcore.ids import CardId, CredentialKey, DeviceId, PersonId
 
 JobId = NewType("JobId", UUID)
 BatchId = NewType("BatchId", UUID)
@@ -19,6 +19,8 @@ TOPIC = "issuing"
 """Of the outbox: every change of a job, for whoever drives or watches it. No names, only ids."""
 MAX_BATCH = 1_000
 """Cards of one list."""
+SHOWN = "shown"
+"""The state of an event that belongs to no job: a card was laid on an encoder to learn whose it is."""
 MADE = "made"
 """The result of a job that went well; any other is a reason of `cardcore.reasons` or an `IssuingRefusal`."""
 
@@ -52,6 +54,8 @@ class IssuingRefusal(StrEnum):
     JOB_OVER = "job_over"
     CARD_IN_USE = "card_in_use"
     """The card on the encoder is somebody's: return or revoke it first."""
+    CARD_UNKNOWN = "card_unknown"
+    """No card of the site has this credential."""
     NOT_VERIFIED = "not_verified"
     """The station did not read the card back with every role."""
 
@@ -97,6 +101,15 @@ class Made:
     detail: str = ""
     verified: frozenset[KeyRole] = frozenset()
     was_torn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A card laid on an encoder where no job waits; `problem` is a reason when it proved nothing."""
+
+    reader: str
+    credential: CredentialKey
+    problem: str = ""
 
 
 APPLICATIONS = {

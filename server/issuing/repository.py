@@ -57,6 +57,11 @@ def card_of_uid(session: Connection, site_id: UUID, uid: str) -> RowMapping | No
     return session.execute(_CARD_OF_UID, {"site_id": site_id, "uid": uid}).mappings().one_or_none()
 
 
+def card_of_credential(session: Connection, site_id: UUID, credential: str) -> RowMapping | None:
+    """Return the id and the holder of the card that has a credential."""
+    return session.execute(_CARD_OF_KEY, {"site_id": site_id, "key": credential}).mappings().one_or_none()
+
+
 def release_uid(session: Connection, card_id: UUID) -> None:
     """Forget the chip of a card that is no more: another card is made of it."""
     session.execute(_RELEASE_UID, {"id": card_id})
@@ -110,6 +115,10 @@ _ADVANCE = text("""
     returning *
 """)
 _CARD_OF_UID = text("select * from card where site_id = :site_id and uid = :uid for update")
+_CARD_OF_KEY = text("""
+    select c.id, c.person_id from credential k join card c on c.id = k.card_id
+    where k.site_id = :site_id and k.key = :key
+""")
 _RELEASE_UID = text("update card set uid = '' where id = :id")
 _DEVICE = text("select 1 from device where site_id = :site_id and id = :id and state = 'active'")
 _PEOPLE = text("""

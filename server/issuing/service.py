@@ -28,6 +28,7 @@ from server.issuing.models import (
     MADE,
     MAX_BATCH,
     READ_BACK,
+    SHOWN,
     TOPIC,
     BatchId,
     EncodingPlan,
@@ -36,6 +37,7 @@ from server.issuing.models import (
     JobState,
     Made,
     NewBatch,
+    Shown,
 )
 from server.issuing.plan import card_files
 from server.keys.service import KeyService
@@ -131,6 +133,9 @@ def finish(
         return IssuingRefusal.JOB_UNKNOWN
     if job["state"] == JobState.DONE and job["uid"] == made.uid.hex():
         return CardId(job["card_id"])  # the answer to the first report was lost
+    if made.result != MADE and not made.uid and job["state"] not in _OVER:
+        _note(session, system, job, result=made.result[:MAX_DETAIL], detail=made.detail[:MAX_DETAIL])
+        return None  # what lay there was no card that can be made, or was gone before it told its number
     if job["state"] != JobState.WRITING or job["uid"] != made.uid.hex():
         return IssuingRefusal.JOB_OVER
     needed = frozenset().union(*(READ_BACK[one] for one in APPLICATIONS[Product(job["product"])]))
@@ -148,6 +153,20 @@ def finish(
     if following is not None:
         _tell(session, system, following, JobState.WAITING)
     return registered
+
+
+def card_shown(session: WriteSession, system: System, place: tuple[SiteId, DeviceId], shown: Shown) -> None:
+    """Tell whoever watches the encoder whose card was laid down while no job waited there. Ids only, no names."""
+    card = repository.card_of_credential(session, place[0], shown.credential) if shown.credential else None
+    payload = {
+        "device": str(place[1]),
+        "reader": shown.reader,
+        "state": SHOWN,
+        "card": str(card["id"]) if card is not None else "",
+        "person": str(card["person_id"]) if card is not None and card["person_id"] else "",
+        "result": shown.problem or ("" if card is not None else IssuingRefusal.CARD_UNKNOWN),
+    }
+    append(session, system, place[0], TOPIC, payload)
 
 
 def cancel(

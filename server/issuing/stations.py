@@ -14,9 +14,10 @@ from uuid import UUID
 import structlog
 
 from cardcore.card_keys.roles import KeyRole
-from cardcore.ids import DeviceId
+from cardcore.ids import CredentialKey, DeviceId
 from cardcore.journal import Purpose
 from cardcore.wire.messages import (
+    CardShown,
     Encode,
     EncoderCard,
     EncoderClose,
@@ -29,7 +30,7 @@ from cardcore.wire.messages import (
 )
 from server.database import Database
 from server.issuing import service
-from server.issuing.models import EncodingPlan, IssuingRefusal, JobId, Made
+from server.issuing.models import EncodingPlan, IssuingRefusal, JobId, Made, Shown
 from server.keys.desk import KeyDesk
 from server.keys.permission import Asker
 from server.keys.service import KeyService
@@ -40,6 +41,8 @@ from server.taps.arrivals import LinkDevice
 LONGEST_MAKING_MS = 120_000
 """A card is made in seconds; a station that asks for keys longer than this has been left alone."""
 MAX_UID_BYTES = 10
+MAX_PROBLEM = 64
+MAX_CREDENTIAL = 200
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +83,9 @@ class Stations:
             case EncoderDone():
                 self._finished(device, station, said)
                 return self.waiting(device)
+            case CardShown():
+                self._shown(device, said)
+                return ()
 
     def waiting(self, device: LinkDevice) -> Sequence[ToDaemon]:
         """Return what has changed in what a device's encoders wait for."""
@@ -126,6 +132,12 @@ class Stations:
         job, place = _job(said.job), (device.site, device.id)
         if job is not None:
             self._database.write(lambda session: service.step_reached(session, self._system, place, job, said.step))
+
+    def _shown(self, device: LinkDevice, said: CardShown) -> None:
+        place, problem = (device.site, device.id), said.problem[:MAX_PROBLEM]
+        credential = CredentialKey(said.credential[:MAX_CREDENTIAL])
+        shown = Shown(said.reader[:MAX_PROBLEM], credential, problem)
+        self._database.write(lambda session: service.card_shown(session, self._system, place, shown))
 
     def _finished(self, device: LinkDevice, station: _Station, said: EncoderDone) -> None:
         job, place = _job(said.job), (device.site, device.id)

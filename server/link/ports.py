@@ -16,6 +16,7 @@ from cardcore.ids import CredentialKey, DeviceId, SiteId
 from cardcore.wire.messages import (
     AuditCheckpoint,
     AuditWitness,
+    CardShown,
     EncoderCard,
     EncoderDone,
     EncoderStep,
@@ -144,7 +145,7 @@ class Audit(Protocol):
         ...
 
 
-AboutCards = KeyAsk | EncoderCard | EncoderStep | EncoderDone
+AboutCards = KeyAsk | EncoderCard | EncoderStep | EncoderDone | CardShown
 
 
 class CardDesk(Protocol):

@@ -25,6 +25,7 @@ from cardcore.wire.messages import (
     COMMAND_LIFE_MS,
     MAX_UPLOAD_RECORDS,
     AuditWitness,
+    CardShown,
     Command,
     CommandDone,
     EncoderCard,
@@ -195,7 +196,7 @@ class Session:
                 self._spawn(self._noted, self._devices.healthy, self.device, health)
             case CommandDone() as done:
                 self._done(done)
-            case KeyAsk() | EncoderCard() | EncoderStep() | EncoderDone() as said:
+            case KeyAsk() | EncoderCard() | EncoderStep() | EncoderDone() | CardShown() as said:
                 self._hear(said)
             case AuditWitness() as told:
                 self._witnessed(told)

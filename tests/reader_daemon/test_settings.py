@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from reader_daemon.encoder.desk import Encoders
 from reader_daemon.key_sources import KeyRelay
 from reader_daemon.ports import build_ports, read_key
 from reader_daemon.settings import Settings, SettingsError, load_settings, parse_settings
 from reader_daemon.surroundings import Deadlines, Wiring
+from reader_daemon.system import System
 from tests.reader_daemon.virtual_time import CountingIds, HandClock
 
 GOOD = """
@@ -135,11 +137,11 @@ def test_ports_are_made_of_settings_and_a_weak_key_stops_the_start(tmp_path: Pat
     text = GOOD.replace('"g01.key"', f'"{key}"')
     text = text[: text.index("[[pcsc_reader]]")] + text[text.index("[[scanner]]") :]
     settings = parse_settings(text, "reader.toml", {})
-    clock, ids = HandClock(), CountingIds()
-    ports = build_ports(settings, clock, ids, lambda _event: None, KeyRelay().source)
+    system = System(HandClock(), CountingIds())
+    ports = build_ports(settings, system, lambda _event: None, KeyRelay().source, Encoders())
     assert [port.readers for port in ports] == [("g01", "g02"), ("t01",), ("r01-qr",)]
     for port in ports:
         port.stop()
     key.write_text("00" * 16)
     with pytest.raises(SettingsError, match="g01"):
-        build_ports(settings, clock, ids, lambda _event: None, KeyRelay().source)
+        build_ports(settings, system, lambda _event: None, KeyRelay().source, Encoders())

@@ -47,7 +47,7 @@ async def tap(site: Running, card: DesfireCard) -> SchemeOutcome:
             if isinstance(step, bytes):
                 step = dialogue.send(card.answer(step))
             else:
-                step = dialogue.send(await site.daemon.uplink.ask_keys("t01", step))
+                step = dialogue.send(await site.daemon.uplink.cards.ask_keys("t01", step))
     except StopIteration as ended:
         outcome: SchemeOutcome = ended.value
         return outcome
@@ -86,7 +86,7 @@ def test_a_silent_key_service_and_a_fallen_link_are_unavailable_in_time(tmp_path
             server.down = True
             await server.drop()
             assert getattr(await waiting, "reason", None) is Reason.KEYS_UNAVAILABLE
-            down = await site.daemon.uplink.ask_keys("t01", _some(server))
+            down = await site.daemon.uplink.cards.ask_keys("t01", _some(server))
             assert refusal(down) is KeyRefusal.UNAVAILABLE
             server.down, server.mute = False, False
             await asyncio.sleep(60)
