@@ -145,3 +145,11 @@ def test_ports_are_made_of_settings_and_a_weak_key_stops_the_start(tmp_path: Pat
     key.write_text("00" * 16)
     with pytest.raises(SettingsError, match="g01"):
         build_ports(settings, system, lambda _event: None, KeyRelay().source, Encoders())
+
+
+def test_a_reader_that_makes_cards_serves_jobs_and_no_taps() -> None:
+    text = GOOD.replace("match = ", "encoder = true\nmatch = ", 1)
+    (reader, *_) = parse_settings(text, "reader.toml", {}).pcsc_readers
+    assert reader.encoder
+    with pytest.raises(SettingsError, match=r"encoder: 'yes' is none of"):
+        parse_settings(text.replace("encoder = true", 'encoder = "yes"'), "reader.toml", {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from uuid import UUID
 
 import psycopg
@@ -144,19 +145,32 @@ def test_each_kind_carries_its_applications_and_no_other(
     assert isinstance(tap(till, card, CANTEEN, issuing.keys), Assertion) is pays
 
 
-def test_a_list_is_made_with_a_stack_of_cards(issuing: IssuingSite, desk: Link, lane: Link, clock: StillClock) -> None:
-    count = 40
-    batch = issuing.start(desk, *(issuing.job(f"{number}") for number in range(1, count + 1)))
-    credentials = set()
-    for number in range(1, count + 1):
+STACK, LOOK_EVERY, MOST_NEW_OBJECTS = 500, 25, 2_000
+
+
+def test_a11_a_list_of_500_is_made_with_a_stack_of_cards_and_nothing_is_left_behind(
+    issuing: IssuingSite, desk: Link, lane: Link, clock: StillClock
+) -> None:
+    people = issuing.people(STACK)
+    jobs = [NewJob(person, Product.COMBINED, str(number)) for number, person in enumerate(people, 1)]
+    batch = issuing.start(desk, *jobs)
+    desk.tells_steps = False
+    credentials, living = set(), []
+    for number in range(1, STACK + 1):
         card = chip(number)
         made(place(desk, card))
         clock.forward(seconds=1)
-        credentials.add(asserted(tap(lane, card, GATE, issuing.keys)).credential)
-    assert states(issuing, batch) == [(JobState.DONE, "made")] * count
-    assert len(credentials) == count
+        desk.asked.clear()
+        desk.steps.clear()
+        if number % LOOK_EVERY == 0:
+            credentials.add(asserted(tap(lane, card, GATE, issuing.keys)).credential)
+            gc.collect()
+            living.append(len(gc.get_objects()))
+    assert states(issuing, batch) == [(JobState.DONE, "made")] * STACK
+    assert len(credentials) == STACK // LOOK_EVERY
     assert not desk.open
     assert all(len(station.keys._answers._sessions) <= 1 for station in issuing.stations._stations.values())
+    assert living[-1] - living[1] < MOST_NEW_OBJECTS, living
 
 
 class Torn:
