@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from functools import cache
 
 from cardcore.access.decide import GateTap, SiteState, decide
-from cardcore.access.items import CardItem, TillItem
+from cardcore.access.items import CardItem, LaneItem, TillItem
 from cardcore.access.snapshot import Snapshot
 from cardcore.canteen.authorise import AccountView, Authorisation, MealTap, PurseBalance, authorise
 from cardcore.canteen.limits import Pin, taken_over
@@ -121,7 +121,7 @@ class Batch:
                     return RecordStatus.QUARANTINED
                 self._later(arrival, journal, key, record, body, tap)
             case _:
-                lane = self._snapshots[arrival.device.site].lane(body.place)
+                lane = self._lane_of(arrival.device, body.place)
                 if lane is not None:
                     at = self.event_time(body.stamp)
                     crowd.happened(self._facts, self.writes, arrival.device.site, body, lane, at)
@@ -222,11 +222,17 @@ class Batch:
     def _passed(self, arrival: Arrival, tap: StoredRecord, at: datetime) -> None:
         """Note that somebody went through a lane: what meals ask of it, and where they are now."""
         snapshot = self._snapshots[arrival.device.site]
+        lane = self._lane_of(arrival.device, tap.place)
+        if lane is None:
+            return
         if snapshot.needs_proof:
             proofs.passed(self._account_of(snapshot.card(tap.credential)), snapshot, tap.place, at)
-        lane = snapshot.lane(tap.place)
-        if lane is not None and tap.person_id is not None:
+        if tap.person_id is not None:
             crowd.passed(self._facts, self.writes, arrival.device.site, PersonId(tap.person_id), lane, at)
+
+    def _lane_of(self, device: LinkDevice, place: str) -> LaneItem | None:
+        """Return a lane that the device has charge of: what it says of another's is kept, and moves nobody."""
+        return self._snapshots[device.site].lane(place) if place in device.places else None
 
     def _settle(self, arrival: Arrival, tap_key: TapKey, outcome: Outcome, tap: StoredRecord) -> None:
         """Make the charge in force equal to what happened at the counter (P17): served amount, or nothing."""

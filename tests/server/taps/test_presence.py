@@ -16,6 +16,7 @@ from server.taps.service import TapService
 from tests.server.taps.small_site import Holder, Journal, SmallSite, make_site
 
 COMPOUND, OUTSIDE = ZoneId("compound"), ZoneId("outside")
+FOREIGN_LANE = LaneItem(LaneId("g77"), "g77", OUTSIDE, COMPOUND)
 OUT_LANE = LaneItem(LaneId("g02"), "g02", COMPOUND, OUTSIDE)
 
 
@@ -103,6 +104,19 @@ def test_a_fire_makes_hard_anti_passback_soft_until_somebody_clears_the_zone(gat
     gate.enter(anna)
     gate.upload(gate.journal.add(DeviceEvent("fire", "g01", "", gate.journal.stamp(), alarm=True)))
     assert gate.tap(anna) == Reason.GRANTED_AGAIN
+
+
+def test_a28_a_box_moves_nobody_through_a_lane_that_is_not_its_own(gate: Gate) -> None:
+    anna = gate.small.holders[0]
+    gate.small.publish(FOREIGN_LANE, ZoneItem(COMPOUND, occupancy_limit=2))
+    tap = gate.journal.gate(anna, "g77")
+    forced = DeviceEvent("forced_passage", "g77", "", gate.journal.stamp(), alarm=True)
+    fire = DeviceEvent("fire", "g77", "", gate.journal.stamp(), alarm=True)
+    gate.upload(tap, gate.journal.outcome(tap.seq, OutcomeKind.PASSED, 0), gate.journal.add(forced))
+    gate.upload(gate.journal.add(fire))
+    assert gate.where() == []
+    assert gate.small.rows("select * from zone_state where site_id = %s", gate.small.site) == []
+    assert gate.small.rows("select count(*) from record where site_id = %s", gate.small.site) == [(4,)]
 
 
 def test_a53_a_late_passage_moves_nobody_back(gate: Gate) -> None:
