@@ -1,4 +1,4 @@
-"""What time alone brings about: plans end at their hour, zones forget everybody after the business day."""
+"""What time alone brings about: plans end, zones forget everybody at night, a silent device becomes an alarm."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cardcore.ids import SiteId, ZoneId
 from server.access import threats
+from server.alarms import service as alarms
 from server.database import Database, DatabaseUnavailableError, WriteSession
 from server.ledger.service import business_day
 from server.link.ports import Run
@@ -51,5 +52,6 @@ class Housekeeping:
                 log.info("site_tidied", site=str(site), plans_ended=ended, zones_reset=reset)
 
     def _of_site(self, session: WriteSession, site: SiteId) -> tuple[list[str], list[ZoneId]]:
+        alarms.look(session, self._system, site)
         day = business_day(session, self._system, site)
         return threats.end_due(session, self._system, site), service.reset_nightly(session, self._system, site, day)

@@ -16,6 +16,7 @@ from cardcore.ids import DeviceId, PersonId, SiteId, TapKey, ZoneId
 from cardcore.journal import Record
 from cardcore.reasons import Reason
 from cardcore.wire.messages import RecordStatus
+from server.alarms.rows import AlarmRows
 from server.taps.rows import ChargeInsert, RecordInsert, Row, TransferInsert
 
 JournalKey = tuple[DeviceId, int]
@@ -233,3 +234,4 @@ class Writes:
     """The newest passage of each person."""
     zone_state: dict[tuple[SiteId, ZoneId], Row] = field(default_factory=dict)
     """Unknown heads to add, and since when a zone is uncertain."""
+    alarms: AlarmRows = field(default_factory=AlarmRows)

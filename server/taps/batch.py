@@ -20,9 +20,10 @@ from cardcore.clock import from_millis, site_time
 from cardcore.ids import IdSource, LaneId, PersonId, SiteId, TapKey, TillId
 from cardcore.journal import Body, ClockQuality, Decided, Intent, Outcome, OutcomeKind, Purpose, Record, Stamp, Verdict
 from cardcore.money import Fen
-from cardcore.reasons import Reason
+from cardcore.reasons import ALARMING, Reason
 from cardcore.wire.messages import RecordStatus
-from server.taps import crowd, proofs
+from server.alarms.kinds import ENDS
+from server.taps import alarms, crowd, proofs
 from server.taps.arrivals import (
     AccountRow,
     Arrival,
@@ -125,6 +126,9 @@ class Batch:
                 if lane is not None:
                     at = self.event_time(body.stamp)
                     crowd.happened(self._facts, self.writes, arrival.device.site, body, lane, at)
+                if body.alarm or body.event in ENDS:
+                    at = self.event_time(body.stamp)
+                    alarms.happened(self.writes, arrival.device, key, body, at, self._seen())
                 event = StoredRecord(record.hash, "event", "", body.place, "", None)
                 self._store(arrival, journal, key, record, body, event)
         return RecordStatus.STORED
@@ -144,7 +148,12 @@ class Batch:
             record.hash, "intent", intent.purpose, intent.place, intent.credential, decision,
             card.card if card else None, card.person if card else None,
         )  # fmt: skip
+        if decision.reason in ALARMING:
+            alarms.refused(self.writes, arrival.device, key, stored, at, self._seen())
         self._store(arrival, journal, key, record, intent, stored)
+
+    def _seen(self) -> alarms.Seen:
+        return alarms.Seen(self._ids.uuid7(), self._now)
 
     def _gate(self, device: LinkDevice, intent: Intent, snapshot: Snapshot, at: datetime) -> LiveDecision:
         if intent.place not in device.places:

@@ -20,6 +20,7 @@ from psycopg.pq import Format
 
 from cardcore.access.items import AccountState
 from cardcore.ids import DeviceId, PersonId, SiteId, TapKey, ZoneId
+from server.alarms import repository as alarm_rows
 from server.taps import presence_repository, row_bytes
 from server.taps.arrivals import (
     AccountRow,
@@ -36,7 +37,7 @@ from server.taps.arrivals import (
     Writes,
 )
 from server.taps.rows import Row
-from server.taps.store import EVENT_TOPIC, Entry, JournalMovedError, OrderKey, StoreLostError, StoreRefusedError
+from server.taps.store import Entry, JournalMovedError, OrderKey, StoreLostError, StoreRefusedError
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 MAX_ABOVE_MARK = 10_000
@@ -209,6 +210,8 @@ class PostgresTaps:
             if rows:
                 self._connection.execute(statement, (_json.encode(rows).decode(),))
         presence_repository.write(self._connection, writes)
+        for statement, document in alarm_rows.documents(writes.alarms):
+            self._connection.execute(statement, (document,))
         purses = [
             (purse.id, purse.balance)
             for account in facts.accounts.values()
@@ -224,7 +227,7 @@ class PostgresTaps:
             (journal.device, journal.epoch, journal.writes, journal.acked_through, journal.head_hash)
             for journal in facts.journals.values()
         ]
-        outbox = [(row["id"], row["site_id"], EVENT_TOPIC, _json.encode(row["payload"]), now) for row in events]
+        outbox = [(row["id"], row["site_id"], row["topic"], _json.encode(row["payload"]), now) for row in events]
         tables: tuple[Sequence[Any], ...] = (
             heads, writes.record, writes.charge, writes.transfer, purses, meals, outbox,
         )  # fmt: skip

@@ -12,6 +12,7 @@ import structlog
 
 from cardcore.reasons import Reason
 from cardcore.wire.messages import RecordStatus
+from server.alarms.rows import ALARM_TOPIC
 from server.database import MAX_ATTEMPTS
 from server.system import System
 from server.taps.arrivals import Arrival, LiveDecision, Receipt, Writes
@@ -21,7 +22,7 @@ from server.taps.facts import gather
 from server.taps.memory import Memory
 from server.taps.policy_cache import PolicyCache
 from server.taps.rows import Row
-from server.taps.store import JournalMovedError, StoreLostError, StoreRefusedError, TapStore
+from server.taps.store import EVENT_TOPIC, JournalMovedError, StoreLostError, StoreRefusedError, TapStore
 
 log = structlog.get_logger()
 
@@ -78,9 +79,11 @@ class TapService:
         return receipts
 
     def _events(self, writes: Writes) -> list[Row]:
+        taps = [(site, EVENT_TOPIC, {"events": events}) for site, events in writes.events.items()]
+        alarms = [(site, ALARM_TOPIC, heard) for site, heard in writes.alarms.notices()]
         return [
-            {"id": self._system.ids.uuid7(), "site_id": site, "payload": {"events": events}}
-            for site, events in writes.events.items()
+            {"id": self._system.ids.uuid7(), "site_id": site, "topic": topic, "payload": payload}
+            for site, topic, payload in (*taps, *alarms)
         ]
 
     def _one_by_one(self, arrivals: Sequence[Arrival], checked: Sequence[tuple[Checked, ...]]) -> list[Receipt]:
