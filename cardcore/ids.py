@@ -38,7 +38,7 @@ CredentialKey = NewType("CredentialKey", str)
 
 _CREDENTIAL = re.compile(
     r"(pkoc:[0-9a-f]{64}|(?:desfire|cpu|pass):[0-9a-f]{32}|uid:[0-9a-f]{8,20}|wiegand:[0-9]{1,3}-[0-9a-f]{2,64}"
-    r"|qr:[0-9a-z]{8,64})"
+    r"|qr:[0-9a-z]{8,64}|plate:[0-9a-z\u4e00-\u9fff]{4,10})"
 )
 
 MAX_EPOCH = 2**63 - 1
@@ -88,7 +88,7 @@ def credential_key(text: str) -> CredentialKey:
     if not _CREDENTIAL.fullmatch(text):
         msg = (
             f"{text!r} is no credential key: use desfire:, cpu: or pass:<32 hex>, pkoc:<64 hex>, uid:<8-20 hex>, "
-            "wiegand:<bits>-<hex> or qr:<8-64 letters and digits>, all lower case"
+            "wiegand:<bits>-<hex>, qr:<8-64 letters and digits> or plate:<4-10 letters and digits>, all lower case"
         )
         raise ValueError(msg)
     return CredentialKey(text)

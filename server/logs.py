@@ -33,7 +33,7 @@ SECRET_KEYS = frozenset(
     }
 )
 
-_CARD = re.compile(r"\b(pkoc|uid|wiegand|qr):([0-9a-zA-Z-]{5,})")
+_CARD = re.compile(r"\b(pkoc|uid|wiegand|qr|plate):([0-9a-zA-Z\u4e00-\u9fff-]{4,})")
 _URL_PASSWORD = re.compile(r"(://[^:/@\s]*):[^@/\s]+@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 

@@ -46,7 +46,7 @@ STATE_REASONS: Mapping[CardState, Reason] = MappingProxyType(
 )
 """The refusal of every state but ACTIVE."""
 
-LOW_ASSURANCE_SCHEMES = frozenset({"uid", "wiegand", "qr", "pass"})
+LOW_ASSURANCE_SCHEMES = frozenset({"uid", "wiegand", "qr", "pass", "plate"})
 """Schemes that identify without a proof by the card."""
 
 GATE_PRODUCTS = frozenset({Product.COMBINED, Product.GATE_ONLY, Product.VISITOR, Product.CONTRACTOR})

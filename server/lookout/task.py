@@ -19,6 +19,7 @@ from server.database import Database, DatabaseUnavailableError, WriteSession
 from server.link.ports import Run
 from server.presence.repository import sites
 from server.system import System
+from server.vehicles import garages
 from server.visitors import ending
 
 EVERY_SECONDS = 3.0
@@ -58,6 +59,7 @@ class Lookout:
             site = SiteId(found)
             self._visits(site)
             self._crews(site)
+            self._database.write(partial(garages.look, system=self._system, site_id=site))
             if forget:
                 self._database.write(partial(self._forget, site=site))
         if forget:
