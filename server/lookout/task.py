@@ -14,11 +14,15 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from cardcore.ids import SiteId
+from server.attendance import service as attendance
 from server.contractors import service as contractors
 from server.database import Database, DatabaseUnavailableError, WriteSession
 from server.link.ports import Run
+from server.muster import service as muster
+from server.points import service as points
 from server.presence.repository import sites
 from server.system import System
+from server.tours import service as tours
 from server.vehicles import garages
 from server.visitors import ending
 
@@ -59,7 +63,9 @@ class Lookout:
             site = SiteId(found)
             self._visits(site)
             self._crews(site)
-            self._database.write(partial(garages.look, system=self._system, site_id=site))
+            for step in (garages.look, points.look, muster.look):
+                self._database.write(partial(step, system=self._system, site_id=site))
+            self._patrols(site)
             if forget:
                 self._database.write(partial(self._forget, site=site))
         if forget:
@@ -77,7 +83,13 @@ class Lookout:
         if changed:
             log.info("crew_rights_set", site=str(site), workers=changed)
 
+    def _patrols(self, site: SiteId) -> None:
+        for missed in self._database.write(lambda session: tours.look(session, self._system, site)):
+            log.warning("checkpoint_missed", site=str(site), tour=missed.tour, lane=missed.lane)
+
     def _forget(self, session: WriteSession, site: SiteId) -> None:
+        attendance.keep_days(session, self._system, site)
+        points.forget_old(session, self._system, site)
         gone = ending.forget_old(session, self._system, site)
         if gone:
             log.info("visitors_forgotten", site=str(site), visitors=gone)

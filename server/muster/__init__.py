@@ -1,0 +1,1 @@
+"""Roll-calls: who was inside, who has reported since, who is missing."""
