@@ -7,12 +7,15 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
 
+from server.cards import api as cards
+from server.issuing import api as issuing
+from server.people import api as people
 from server.tokens import api as tokens
 
 PREFIX = "/api/v1"
 VERSION = "1"
 
-NOUNS: tuple[APIRouter, ...] = (tokens.router,)
+NOUNS: tuple[APIRouter, ...] = (tokens.router, people.router, cards.router, issuing.router)
 """One router a noun, from its own `api` module."""
 
 

@@ -54,7 +54,7 @@ class Badge:
 
 def badge_pdf(badge: Badge) -> bytes | BadgeRefusal:
     """Return one page of the size of a card; the same badge gives the same bytes."""
-    photo = _photo(badge.photo) if badge.photo else None
+    photo = decoded_photo(badge.photo) if badge.photo else None
     if isinstance(photo, BadgeRefusal):
         return photo
     pdfmetrics.registerFont(UnicodeCIDFont(FONT))
@@ -82,7 +82,7 @@ def badge_pdf(badge: Badge) -> bytes | BadgeRefusal:
     return content.getvalue()
 
 
-def _photo(content: bytes) -> Image.Image | BadgeRefusal:
+def decoded_photo(content: bytes) -> Image.Image | BadgeRefusal:
     """Decode, turn upright and crop to the frame; what goes on is pixels alone."""
     if len(content) > MAX_PHOTO_BYTES:
         return BadgeRefusal.PHOTO_TOO_LARGE
@@ -91,6 +91,8 @@ def _photo(content: bytes) -> Image.Image | BadgeRefusal:
             if opened.width * opened.height > MAX_PHOTO_PIXELS:
                 return BadgeRefusal.PHOTO_TOO_LARGE
             upright = ImageOps.exif_transpose(opened).convert("RGB")
-        return ImageOps.fit(upright, PHOTO_PIXELS)
+        bare = Image.new("RGB", PHOTO_PIXELS)  # a comment of the file travels with a picture that was made of it
+        bare.paste(ImageOps.fit(upright, PHOTO_PIXELS))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return BadgeRefusal.PHOTO_UNREADABLE
+    return bare

@@ -146,6 +146,11 @@ def get(session: Connection, site_id: UUID, card_id: UUID) -> RowMapping | None:
     return session.execute(_GET, {"site_id": site_id, "id": card_id}).mappings().one_or_none()
 
 
+def by_number(session: Connection, site_id: UUID, number: str) -> RowMapping | None:
+    """Find a card by its printed number."""
+    return session.execute(_BY_NUMBER, {"site_id": site_id, "number": number}).mappings().one_or_none()
+
+
 def _prefix(term: str) -> str:
     return term.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
 
@@ -213,6 +218,7 @@ _SILENT_TILLS = text("""
              or coalesce((s.health ->> 'pending')::bigint, 0) > 0)
     order by t.id
 """)
+_BY_NUMBER = text("select * from card where site_id = :site_id and number = :number")
 _NUMBER_TAKEN = text("select 1 from card where site_id = :site_id and number = :number")
 _TAKEN_NUMBERS = text("select number from card where site_id = :site_id and number = any(:numbers)")
 _TAKEN_KEYS = text("select key from credential where site_id = :site_id and key = any(:keys) order by key")

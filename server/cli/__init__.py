@@ -19,6 +19,7 @@ COMMANDS = {
     "doctor": "find what is wrong and say what to do",
     "user": "add, list, disable staff; set passwords",
     "people": "import people and their cards from a sheet, after a dry run",
+    "card": "make cards on an encoder; report them lost, found, returned; replace and lend them",
     "edge-keys": "give single devices a reading key for the time without the server, list and revoke such keys",
     "keys": "make the card keys, show their state, begin new epochs, restore them",
     "collect": "take a device's records from a file",

@@ -56,6 +56,10 @@ class IssuingRefusal(StrEnum):
     """The card on the encoder is somebody's: return or revoke it first."""
     CARD_UNKNOWN = "card_unknown"
     """No card of the site has this credential."""
+    NOT_ALLOWED = "not_allowed"
+    """Who asks may not make cards."""
+    OWN_MATTER = "own_matter"
+    """Nobody makes a card for themselves."""
     NOT_VERIFIED = "not_verified"
     """The station did not read the card back with every role."""
 

@@ -37,6 +37,17 @@ def batch(session: Connection, site_id: UUID, batch_id: UUID) -> Rows:
     return session.execute(_BATCH, {"site_id": site_id, "batch_id": batch_id}).mappings().all()
 
 
+def recent_batches(session: Connection, site_id: UUID, limit: int) -> Rows:
+    """Return lists, newest first: batch_id, reader, device_name, created_at, jobs, made, open, and its first name."""
+    return session.execute(_RECENT, {"site_id": site_id, "limit": limit}).mappings().all()
+
+
+def shown_since(session: Connection, site_id: UUID, topic: str, after: UUID, limit: int) -> Rows:
+    """Return the events of a topic written after an id, oldest first: id, payload."""
+    values = {"site_id": site_id, "topic": topic, "after": after, "limit": limit}
+    return session.execute(_SHOWN, values).mappings().all()
+
+
 def lock_batch(session: Connection, site_id: UUID, batch_id: UUID) -> Rows:
     """Lock and return the jobs of a list in order."""
     return session.execute(_LOCK_BATCH, {"site_id": site_id, "batch_id": batch_id}).mappings().all()
@@ -100,6 +111,17 @@ _OPEN = text("""
 _BATCH = text("""
     select j.*, p.name as person_name, p.number as person_number from issue_job j join person p on p.id = j.person_id
     where j.site_id = :site_id and j.batch_id = :batch_id order by j.position
+""")
+_RECENT = text("""
+    select j.batch_id, min(j.reader) as reader, min(d.name) as device_name, min(j.created_at) as created_at,
+        count(*) as jobs, count(*) filter (where j.state = 'done') as made,
+        count(*) filter (where j.state in ('queued', 'waiting', 'writing')) as open,
+        (array_agg(p.name order by j.position))[1] as person_name
+    from issue_job j join device d on d.id = j.device_id join person p on p.id = j.person_id
+    where j.site_id = :site_id group by j.batch_id order by min(j.created_at) desc limit :limit
+""")
+_SHOWN = text("""
+    select id, payload from outbox where site_id = :site_id and topic = :topic and id > :after order by id limit :limit
 """)
 _LOCK_BATCH = text("""
     select * from issue_job where site_id = :site_id and batch_id = :batch_id order by position for update

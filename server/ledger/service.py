@@ -160,7 +160,7 @@ def credit_subsidy(
     return _credit(session, system, site_id, credit, operator, _SUBSIDY)
 
 
-def balances(session: ReadSession, account_id: AccountId) -> tuple[PurseBalance, ...]:
+def balances(session: ReadSession | WriteSession, account_id: AccountId) -> tuple[PurseBalance, ...]:
     """Return what each purse holds and how low it may go."""
     return tuple(
         PurseBalance(row["kind"], Fen(row["balance_fen"]), Fen(row["floor_fen"]))

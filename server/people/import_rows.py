@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cardcore.access.items import Product
 from cardcore.ids import CategoryId, CredentialKey, credential_key
+from server.people.initials import MAX_INITIALS, initials_of
 from server.people.service import MAX_NAME, MAX_NUMBER
 from server.subsidies.cells import EMPTY, CellKind, SheetProblem, SheetRow, Unreadable
 
@@ -22,7 +23,6 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "product": ("product", "card kind", "卡类", "卡种"),
 }
 REQUIRED = ("number", "name", "category")
-MAX_INITIALS = 20
 PRODUCTS: Mapping[str, Product] = {
     **{str(product): product for product in Product},
     "通用卡": Product.COMBINED,
@@ -94,6 +94,26 @@ def columns_of(header: SheetRow) -> Mapping[str, int] | Unreadable | str:
     return f"missing_column:{missing[0]}" if missing else places
 
 
+def guessed_columns(header: SheetRow) -> dict[str, int]:
+    """Return where columns stand whose headers are ours, the first of each; for a person to correct."""
+    names = {alias: column for column, aliases in HEADERS.items() for alias in aliases}
+    places: dict[str, int] = {}
+    for at, cell in enumerate(header.cells):
+        column = names.get(unicodedata.normalize("NFKC", cell.text).strip().lower())
+        if column is not None:
+            places.setdefault(column, at)
+    return places
+
+
+def chosen_columns(places: Mapping[str, int], width: int) -> Mapping[str, int] | str:
+    """Check columns that a person chose; a text names one that is missing, or chosen twice."""
+    missing = [column for column in REQUIRED if column not in places]
+    if missing:
+        return f"missing_column:{missing[0]}"
+    twice = [column for column, at in places.items() if list(places.values()).count(at) > 1 or not 0 <= at < width]
+    return f"column_twice:{twice[0]}" if twice else places
+
+
 def wanted_of(row: SheetRow, columns: Mapping[str, int], known: Known) -> Wanted | RowProblem:
     """Return the person of a row, or the first thing wrong with it."""
     values: dict[str, str] = {}
@@ -130,7 +150,7 @@ def wanted_of(row: SheetRow, columns: Mapping[str, int], known: Known) -> Wanted
         values["name"],
         CategoryId(category),
         department,
-        values.get("initials", "").lower(),
+        values.get("initials", "").lower() or initials_of(values["name"]),
         card,
     )
 

@@ -19,7 +19,7 @@ from server.cards import repository as card_rows
 from server.cards.service import CardRefusal, NewCard, issue_card
 from server.database import ReadSession, WriteSession
 from server.people import repository
-from server.people.import_rows import Known, RowProblem, Wanted, columns_of, wanted_of
+from server.people.import_rows import Known, RowProblem, Wanted, chosen_columns, columns_of, wanted_of
 from server.people.service import NewPerson, person_row
 from server.policy import service as policy
 from server.subsidies.cells import SheetProblem, Unreadable, read_sheet
@@ -69,16 +69,24 @@ class StaleReportError(Exception):
     """What would be done now is not what the dry run said; look at a new one."""
 
 
-def dry_run(session: ReadSession | WriteSession, site_id: SiteId, content: bytes) -> ImportReport:
-    """Say what an import of this file would do; changes nothing."""
-    return _looked_at(session, site_id, content)[0]
+def dry_run(
+    session: ReadSession | WriteSession, site_id: SiteId, content: bytes, columns: Mapping[str, int] | None = None
+) -> ImportReport:
+    """Say what an import of this file would do; changes nothing. `columns` says where they stand, else the headers."""
+    return _looked_at(session, site_id, content, columns)[0]
 
 
 def import_people(
-    session: WriteSession, system: System, site_id: SiteId, content: bytes, seal: str, actor: str
+    session: WriteSession,
+    system: System,
+    site_id: SiteId,
+    content: bytes,
+    seal: str,
+    actor: str,
+    columns: Mapping[str, int] | None = None,
 ) -> ImportReport:
     """Do what the dry run with this seal said. Raises StaleReportError, and nothing is done, when that has changed."""
-    report, wanted = _looked_at(session, site_id, content)
+    report, wanted = _looked_at(session, site_id, content, columns)
     if not report.seal or report.seal != seal:
         raise StaleReportError
     by_row = {one.row: one for one in wanted}
@@ -103,12 +111,12 @@ def import_people(
 
 
 def _looked_at(
-    session: ReadSession | WriteSession, site_id: SiteId, content: bytes
+    session: ReadSession | WriteSession, site_id: SiteId, content: bytes, chosen: Mapping[str, int] | None
 ) -> tuple[ImportReport, Sequence[Wanted]]:
     sheet = read_sheet(content)
     if isinstance(sheet, Unreadable):
         return ImportReport(sheet.problem, sheet.row), ()
-    columns = columns_of(sheet[0])
+    columns = columns_of(sheet[0]) if chosen is None else chosen_columns(chosen, len(sheet[0].cells))
     if isinstance(columns, Unreadable | str):
         problem = columns if isinstance(columns, str) else columns.problem
         return ImportReport(problem, sheet[0].number), ()

@@ -91,6 +91,16 @@ def set_validity(
     session.execute(_SET_VALIDITY, {"id": person_id, "valid_from": valid_from, "valid_until": valid_until})
 
 
+def levels(session: Connection, person_id: UUID) -> list[str]:
+    """Return the ids of a person's access levels."""
+    return list(session.execute(_LEVELS, {"person_id": person_id}).scalars())
+
+
+def level_names(session: Connection, site_id: UUID, person_id: UUID) -> Rows:
+    """Return a person's access levels: id, name_en, name_zh, privileged."""
+    return session.execute(_LEVEL_NAMES, {"site_id": site_id, "person_id": person_id}).mappings().all()
+
+
 def search(session: Connection, site_id: UUID, term: str, limit: int, offset: int) -> Rows:
     """Find people by the beginning of name, number or initials, or by department; all for an empty term. By name."""
     parameters = {"site_id": site_id, "term": term, "prefix": _prefix(term), "limit": limit, "offset": offset}
@@ -133,10 +143,17 @@ _INSERT_PEOPLE = text("""
 """)
 _LOCK = text("select * from person where site_id = :site_id and id = :id for update")
 _SET_VALIDITY = text("update person set valid_from = :valid_from, valid_until = :valid_until where id = :id")
+_LEVELS = text("select level_id from person_level where person_id = :person_id order by level_id")
+_LEVEL_NAMES = text("""
+    select l.id, l.name_en, l.name_zh, l.privileged from person_level h
+    join access_level l on l.site_id = h.site_id and l.id = h.level_id
+    where h.site_id = :site_id and h.person_id = :person_id order by l.id
+""")
 _SET_STATE = text("update person set state = :state where id = :id")
 _VIEW = """
     select p.*, d.name_en as department_en, d.name_zh as department_zh, c.name_en as category_en,
-           c.name_zh as category_zh, (select count(*) from card k where k.person_id = p.id) as card_count
+           c.name_zh as category_zh, (select count(*) from card k where k.person_id = p.id) as card_count,
+           exists (select 1 from person_photo f where f.person_id = p.id) as has_photo
     from person p join category c on c.site_id = p.site_id and c.id = p.category_id
     left join department d on d.site_id = p.site_id and d.id = p.department_id
 """

@@ -15,6 +15,7 @@ from server.audit.service import Deed, record
 from server.cards import repository as card_rows
 from server.database import ReadSession, WriteSession
 from server.people import repository
+from server.people.initials import initials_of
 from server.policy import service as policy
 from server.reports.paging import Page, page_of
 from server.system import System
@@ -27,6 +28,7 @@ MAX_NUMBER = 40
 class PersonRefusal(StrEnum):
     """Why a person cannot be created."""
 
+    NOT_FOUND = "not_found"
     NUMBER_TAKEN = "number_taken"
     UNKNOWN_CATEGORY = "unknown_category"
     UNKNOWN_DEPARTMENT = "unknown_department"
@@ -36,7 +38,7 @@ class PersonRefusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewPerson:
-    """A person to create; `initials` are the first letters of the name's pinyin, for search."""
+    """A person to create; `initials` are the first letters of the name's pinyin, for search: made when left out."""
 
     number: str
     name: str
@@ -83,9 +85,31 @@ def create_person(
     return person_id
 
 
+def change_person(
+    session: WriteSession, system: System, site_id: SiteId, person_id: PersonId, new: NewPerson, actor: str
+) -> PersonRefusal | None:
+    """Give a person another name, category or department; the number stays (`new.number` is not looked at)."""
+    row = repository.lock(session, site_id, person_id)
+    if row is None:
+        return PersonRefusal.NOT_FOUND
+    refusal = _refusal(session, site_id, new, is_new=False)
+    if refusal is not None:
+        return refusal
+    values = {
+        "name": new.name, "initials": new.initials.lower() or initials_of(new.name), "category_id": new.category_id,
+        "department_id": new.department_id,
+    }  # fmt: skip
+    repository.change_person(session, person_id, values)
+    before = {name: row[name] for name in values}
+    record(session, system, site_id, Deed(actor, "person_changed", f"person:{person_id}", before, values))
+    cards = [CardId(card["id"]) for card in card_rows.cards_of_person(session, site_id, person_id)]
+    policy.refresh_cards(session, system, site_id, cards)
+    return None
+
+
 def person_row(site_id: SiteId, person_id: PersonId, new: NewPerson) -> dict[str, Any]:
     """Return the row of a new person, all but its time."""
-    values = {**asdict(new), "initials": new.initials.lower(), "state": "active"}
+    values = {**asdict(new), "initials": new.initials.lower() or initials_of(new.name), "state": "active"}
     return {"id": person_id, "site_id": site_id, **values}
 
 
@@ -150,7 +174,7 @@ def cards_of(session: ReadSession, site_id: SiteId, person_id: PersonId) -> Sequ
     return card_rows.cards_of_person(session, site_id, person_id)
 
 
-def _refusal(session: WriteSession, site_id: SiteId, new: NewPerson) -> PersonRefusal | None:
+def _refusal(session: WriteSession, site_id: SiteId, new: NewPerson, *, is_new: bool = True) -> PersonRefusal | None:
     if not new.name.strip() or not new.number.strip():
         return PersonRefusal.NAME_MISSING
     if len(new.name) > MAX_NAME or len(new.number) > MAX_NUMBER:
@@ -159,6 +183,6 @@ def _refusal(session: WriteSession, site_id: SiteId, new: NewPerson) -> PersonRe
         return PersonRefusal.UNKNOWN_CATEGORY
     if new.department_id is not None and new.department_id not in repository.department_ids(session, site_id):
         return PersonRefusal.UNKNOWN_DEPARTMENT
-    if repository.number_taken(session, site_id, new.number):
+    if is_new and repository.number_taken(session, site_id, new.number):
         return PersonRefusal.NUMBER_TAKEN
     return None
