@@ -16,6 +16,7 @@ from uuid import UUID
 
 from cardcore.access.items import CardState, Product
 from cardcore.ids import CardId, PersonId, SiteId, StaffId
+from cardcore.money import yuan_text
 from server.approvals import service as approvals
 from server.approvals.models import ApprovalRefusal
 from server.audit.service import staff_actor
@@ -142,10 +143,8 @@ def _replace(arguments: argparse.Namespace, found: Opened, site: SiteId, who: St
     since = row["lost_at"] or found.system.clock.now()
     waiting = found.database.read(lambda session: replacement.uncollected(session, site, since))
     if waiting.tills:
-        most = f"{waiting.most_fen / 100:.2f}"
-        print(
-            f"tills that are silent may still bring meals of the old card: {', '.join(waiting.tills)}; at most {most}"
-        )
+        most = yuan_text(waiting.most_fen)
+        print(f"silent tills may still bring meals of the old card: {', '.join(waiting.tills)}; at most {most}")
     arguments.kind = row["product"]
     return _start(
         arguments, found, site, who, (_job(arguments, found, site, PersonId(row["person_id"]), replaces=card),)

@@ -128,4 +128,4 @@ def test_the_published_description_is_the_true_one() -> None:
 
 def test_nothing_is_described_as_a_float() -> None:
     """Amounts are integer fen: a `number` in the description would be one that is not."""
-    assert '"number"' not in json.dumps(openapi())
+    assert '"type": "number"' not in json.dumps(openapi())

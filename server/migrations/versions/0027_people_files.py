@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from server.migrations.versions import run_file
 
-revision = "0026"
-down_revision = "0025"
+revision = "0027"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Create the tables."""
-    run_file("0026_people_files.sql")
+    run_file("0027_people_files.sql")
 
 
 def downgrade() -> None:
