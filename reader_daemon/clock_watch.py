@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from cardcore.clock import Clock, to_millis
 from cardcore.journal import ClockQuality, Stamp
@@ -11,8 +11,6 @@ TRUSTED_MS = 3_600_000
 """A measurement is good for an hour."""
 LONGEST_TRIP_MS = 1_000
 """Half of it is how far off a measurement may be; a worse one does not take the place of a better."""
-SOFTWARE_BUILT = datetime(2026, 1, 1, tzinfo=UTC)
-"""No clock that shows less can be right."""
 
 
 class ClockWatch:
@@ -54,16 +52,17 @@ class ClockWatch:
 
     def quality(self) -> ClockQuality:
         """Return how good our wall time is."""
-        if self._measured_at_ms is None or self._clock.now() < SOFTWARE_BUILT:
+        if self._measured_at_ms is None:
             return ClockQuality.UNSET
         age_ms = self._clock.monotonic_ms() - self._measured_at_ms
         return ClockQuality.SYNCED if age_ms <= TRUSTED_MS else ClockQuality.HOLDOVER
 
     def stamp(self, at: datetime | None = None, monotonic_ms: int | None = None) -> Stamp:
-        """Stamp now, or an instant that a port reported."""
-        return Stamp(
-            at_ms=to_millis(at or self._clock.now()),
-            monotonic_ms=self._clock.monotonic_ms() if monotonic_ms is None else monotonic_ms,
-            boot=self._boot,
-            quality=self.quality(),
-        )
+        """Stamp now, or an instant that a port reported: by the server's clock once it was heard, else by our own.
+
+        A wall clock that was never right, or is set wrong while the line is cut, moves no meal into another day (F10).
+        """
+        measured = self._clock.monotonic_ms() if monotonic_ms is None else monotonic_ms
+        unheard = self._measured_at_ms is None
+        at_ms = to_millis(at or self._clock.now()) if unheard else measured + self._offset_ms
+        return Stamp(at_ms=at_ms, monotonic_ms=measured, boot=self._boot, quality=self.quality())

@@ -56,7 +56,7 @@ FUTURE_TOLERANCE = timedelta(minutes=10)
 """A device whose clock is further ahead than this is not believed about the day."""
 UNDO_TOLERANCE = timedelta(minutes=2)
 """A charge is dated by the server's clock, taking it back by the till's."""
-UNDONE_LATE, SUBSIDY_TWICE = "undone_late", "subsidy_twice"
+UNDONE_LATE, SUBSIDY_TWICE, CLOCK_UNSURE = "undone_late", "subsidy_twice", "clock_unsure"
 """Flags of what a till did that the server would not have done; each has a finding."""
 
 
@@ -261,6 +261,7 @@ class Batch:
         if served:
             again = _subsidised_before(account, snapshot, tap, verdict, moment.business_day)
             flag = _flag(account, tap.decision, overdrawn=overdrawn) or (SUBSIDY_TWICE if again else "")
+            flag = flag or ("" if self._believes(outcome.stamp) else CLOCK_UNSURE)
         else:
             flag = _undone(verdict, charge, at, till)
         meal = Meal(
@@ -292,10 +293,11 @@ class Batch:
 
     def event_time(self, stamp: Stamp) -> datetime:
         """Return when a late record happened: the device's wall clock if it can be believed, else now (F10)."""
-        at = from_millis(stamp.at_ms)
-        if stamp.quality is ClockQuality.UNSET or at > self._now + FUTURE_TOLERANCE:
-            return self._now
-        return at
+        return from_millis(stamp.at_ms) if self._believes(stamp) else self._now
+
+    def _believes(self, stamp: Stamp) -> bool:
+        known = stamp.quality is not ClockQuality.UNSET
+        return known and from_millis(stamp.at_ms) <= self._now + FUTURE_TOLERANCE
 
     # --- bookkeeping ---------------------------------------------------------------------------------------
 

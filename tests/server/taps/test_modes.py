@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from cardcore.access.items import LimitItem, MealSubsidyItem
 from cardcore.canteen.limits import Pin
 from cardcore.canteen.pricing import NO_ENTRY, Entry
-from cardcore.journal import Line, OutcomeKind, Verdict
+from cardcore.journal import ClockQuality, Line, Outcome, OutcomeKind, Stamp, Verdict
 from cardcore.money import Fen
 from cardcore.wire.messages import RecordStatus
 from server.canteen import menus, orders
@@ -330,3 +331,16 @@ def test_c59_a_charge_taken_back_after_the_window_is_booked_and_found(counter: C
         ("undone_late",),
     ]
     assert counter.small.balance(counter.holder) == 10_002
+
+
+@pytest.mark.parametrize(("quality", "flag"), [("synced", ""), ("holdover", ""), ("unset", "clock_unsure")])
+def test_a_meal_of_a_till_that_does_not_know_the_time_is_of_today_and_found(
+    counter: Counter, quality: str, flag: str
+) -> None:
+    yesterday = Stamp(int(counter.small.clock.now().timestamp() * 1000) - 86_400_000, 1, "boot", ClockQuality(quality))
+    intent = counter.journal.meal(counter.holder, "t01")
+    served = Outcome(intent.seq, SERVED, SOLD["t01"].verdict(SERVED, offline=True), yesterday)
+    counter.service.process([counter.journal.upload([intent, counter.journal.add(served)])])
+    day = TODAY if flag else TODAY - timedelta(days=1)
+    assert counter.small.rows("select business_day, flag from charge") == [(day, flag)]
+    assert counter.small.rows("select kind from finding") == ([(f"offline_{flag}",)] if flag else [])
