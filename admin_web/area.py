@@ -36,6 +36,12 @@ class Place:
     permission: Permission
     group: Group
     letter: str = ""
+    others: frozenset[Permission] = frozenset()
+    """Permissions any of which opens the place too."""
+
+    def opens_for(self, permissions: frozenset[Permission]) -> bool:
+        """Tell whether somebody with these permissions sees the place."""
+        return self.permission in permissions or not self.others.isdisjoint(permissions)
 
     def holds(self, path: str) -> bool:
         """Tell whether a page belongs to this place."""

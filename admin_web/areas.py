@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from admin_web.area import Area, Place
-from admin_web.pages import cards, charges, devices, live, overview, people, sign_in
+from admin_web.pages import accounts, approvals, cards, charges, desk, devices, live, overview, people, sign_in
 from server.staff.roles import Permission
 
 AREAS: tuple[Area, ...] = (
     sign_in.AREA,
     overview.AREA,
     live.AREA,
+    approvals.AREA,
     people.AREA,
     cards.AREA,
     charges.AREA,
+    desk.AREA,
+    accounts.AREA,
     devices.AREA,
 )
 PLACES: tuple[Place, ...] = tuple(place for area in AREAS for place in area.places)

@@ -11,7 +11,7 @@ from server.staff.roles import Permission
 
 def menu_of(places: Iterable[Place], permissions: frozenset[Permission]) -> list[tuple[Group, list[Place]]]:
     """Return the groups of the menu, each with the places that these permissions open; none of them is empty."""
-    seen = [place for place in places if place.permission in permissions]
+    seen = [place for place in places if place.opens_for(permissions)]
     menu = [(group, [place for place in seen if place.group is group]) for group in Group]
     return [(group, entries) for group, entries in menu if entries]
 

@@ -18,6 +18,7 @@
     const opener = at("data-opens");
     if (opener) byId(opener.dataset.opens).showModal();
     if (at("data-closes")) event.target.closest("dialog").close();
+    if (at("data-prints")) window.print();
     if (at("data-fullscreen")) toggleFullscreen();
     if (event.target.matches("dialog[open]")) event.target.close();   // a click beside the sheet
   });

@@ -18,6 +18,8 @@ from server.system import System
 
 LIFE = timedelta(hours=24)
 """A request that nobody decided in this time has expired."""
+SHOWN_FOR = timedelta(days=7)
+"""How long the list shows what was decided."""
 MAX_CONTENT_BYTES = 64 * 1024
 MAX_REASON = 200
 MAX_WAITING = 200

@@ -58,6 +58,28 @@ def get(session: Connection, site_id: UUID, approval_id: UUID) -> RowMapping | N
     return session.execute(_GET, {"site_id": site_id, "id": approval_id}).mappings().one_or_none()
 
 
+def decided(session: Connection, site_id: UUID, since: datetime) -> Sequence[RowMapping]:
+    """Return what was decided since an instant, newest first, at most `MAX_LISTED`, with who decided."""
+    parameters = {"site_id": site_id, "since": since, "limit": MAX_LISTED}
+    return session.execute(_DECIDED, parameters).mappings().all()
+
+
+def people_named(session: Connection, site_id: UUID, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return name and number of people, and of the holders of accounts, by the ids of either."""
+    return {row[0]: row[1] for row in session.execute(_PEOPLE_NAMED, {"site_id": site_id, "ids": list(ids)})}
+
+
+def cards_named(session: Connection, site_id: UUID, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return the end of each card's number with its holder."""
+    return {row[0]: row[1] for row in session.execute(_CARDS_NAMED, {"site_id": site_id, "ids": list(ids)})}
+
+
+def charges_named(session: Connection, site_id: UUID, ids: Sequence[UUID]) -> dict[UUID, RowMapping]:
+    """Return id, at, amount_fen, till and holder of charges."""
+    rows = session.execute(_CHARGES_NAMED, {"site_id": site_id, "ids": list(ids)}).mappings()
+    return {row["id"]: row for row in rows}
+
+
 _INSERT = text("""
     insert into approval (id, site_id, operation, object, content, content_hash, reason, maker, maker_person,
         asked_at, expires_at)
@@ -85,3 +107,26 @@ _WAITING_FOR = text("""
         and state = 'waiting' and expires_at > :at
 """)
 _GET = text(f"{_VIEW} and a.id = :id")
+_DECIDED = text("""
+    select a.*, s.name as maker_name, c.name as checker_name from approval a join staff s on s.id = a.maker
+    left join staff c on c.id = a.checker
+    where a.site_id = :site_id and a.state <> 'waiting' and a.decided_at >= :since
+    order by a.decided_at desc, a.id limit :limit
+""")
+_PEOPLE_NAMED = text("""
+    select id, name || ' (' || number || ')' from person where site_id = :site_id and id = any(:ids)
+    union all
+    select a.id, p.name || ' (' || p.number || ')' from account a join person p on p.id = a.person_id
+    where a.site_id = :site_id and a.id = any(:ids)
+""")
+_CARDS_NAMED = text("""
+    select c.id, '···' || right(c.number, 4) || coalesce(' ' || p.name, '') from card c
+    left join person p on p.id = c.person_id
+    where c.site_id = :site_id and c.id = any(:ids)
+""")
+_CHARGES_NAMED = text("""
+    select c.id, c.at, c.amount_fen, coalesce(t.name_zh, c.till_id) as till, coalesce(p.name, '') as holder
+    from charge c left join till t on t.site_id = c.site_id and t.id = c.till_id
+    left join person p on p.id = c.person_id
+    where c.site_id = :site_id and c.id = any(:ids)
+""")

@@ -31,6 +31,7 @@ from server.approvals.models import (
     MAX_CONTENT_BYTES,
     MAX_REASON,
     MAX_WAITING,
+    SHOWN_FOR,
     ApprovalRefusal,
     ApprovalState,
     Approved,
@@ -161,6 +162,20 @@ def waiting(
     return tuple(
         _request(row)
         for row in repository.waiting(session, site_id, at)
+        if (found := operations.get(row["operation"])) is not None
+        and not permissions.isdisjoint({found.ask, found.approve})
+    )
+
+
+def decided(
+    session: ReadSession, site_id: SiteId, viewer: StaffId, operations: Operations, at: datetime
+) -> tuple[tuple[Request, str], ...]:
+    """Return what ended in the last `SHOWN_FOR`, newest first, each with who decided ("" where nobody did)."""
+    view = staff.viewed(session, viewer, site_id)
+    permissions = frozenset() if view is None else view.permissions
+    return tuple(
+        (_request(row), row["checker_name"] or "")
+        for row in repository.decided(session, site_id, at - SHOWN_FOR)
         if (found := operations.get(row["operation"])) is not None
         and not permissions.isdisjoint({found.ask, found.approve})
     )

@@ -11,8 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from cardcore.ids import AccountId, ShiftId, StaffId, TransferId
+from cardcore.ids import AccountId, PersonId, ShiftId, StaffId, TransferId
 from cardcore.money import Fen
+from server.ledger.roles import TransferKind
 
 MAX_DESK = 32
 """Characters of a desk's name."""
@@ -64,6 +65,27 @@ class Receipt:
     balance: Fen
     at: datetime
     repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """A receipt as it is shown and printed later. A card's price moves no purse: it has no account and no balance."""
+
+    number: str
+    transfer: TransferId
+    shift: ShiftId
+    kind: TransferKind
+    amount: Fen
+    at: datetime
+    note: str
+    operator: StaffId
+    operator_name: str
+    account: AccountId | None
+    person: PersonId | None
+    holder: str
+    holder_number: str
+    balance: Fen | None
+    taken_back: bool
 
 
 @dataclass(frozen=True, slots=True)

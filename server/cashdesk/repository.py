@@ -71,6 +71,17 @@ def receipt(session: Connection, transfer_id: UUID) -> RowMapping | None:
     return session.execute(_RECEIPT, {"id": transfer_id}).mappings().one_or_none()
 
 
+def receipts(session: Connection, site_id: UUID, shift_id: UUID, limit: int) -> Rows:
+    """Return a shift's receipts, newest first, with kind, amount, time, holder and whether a top-up was taken back."""
+    parameters = {"site_id": site_id, "shift_id": shift_id, "limit": limit}
+    return session.execute(_RECEIPTS, parameters).mappings().all()
+
+
+def slip(session: Connection, site_id: UUID, transfer_id: UUID) -> RowMapping | None:
+    """Return what a receipt prints, with its shift's operator, or None if unknown or of another site."""
+    return session.execute(_SLIP, {"site_id": site_id, "id": transfer_id}).mappings().one_or_none()
+
+
 def undoing_of(session: Connection, transfer_id: UUID) -> RowMapping | None:
     """Return the transfer that takes a top-up back, or None."""
     return session.execute(_UNDOING, {"id": transfer_id}).mappings().one_or_none()
@@ -130,3 +141,18 @@ _INSERT_FINDING = text("""
     insert into finding (id, site_id, kind, subject, detail, opened_at)
     values (:id, :site_id, :kind, :subject, cast(:detail as jsonb), :opened_at)
 """)
+_SLIP_COLUMNS = """
+    select r.transfer_id, r.number, r.shift_id, t.kind, t.amount_fen, t.at, t.note, s.operator, o.name as operator_name,
+           u.account_id, p.id as person_id, p.name as holder, p.number as holder_number,
+           case when t.to_account = u.id then t.to_balance_fen else t.from_balance_fen end as balance_fen,
+           exists (select from transfer back where back.corrects = t.id and back.kind = 'topup_reversal') as taken_back
+    from cash_receipt r join transfer t on t.id = r.transfer_id join shift s on s.id = r.shift_id
+    join staff o on o.id = s.operator
+    left join purse u on u.id in (t.from_account, t.to_account)
+    left join account a on a.id = u.account_id left join person p on p.id = a.person_id
+    where r.site_id = :site_id
+"""
+_RECEIPTS = text(
+    f"{_SLIP_COLUMNS} and r.shift_id = :shift_id order by t.posted_at desc, r.transfer_id desc limit :limit"
+)
+_SLIP = text(f"{_SLIP_COLUMNS} and r.transfer_id = :id")

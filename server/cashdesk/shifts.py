@@ -12,16 +12,16 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping
 
-from cardcore.ids import ShiftId, SiteId, StaffId
+from cardcore.ids import ShiftId, SiteId, StaffId, TransferId
 from cardcore.money import Fen
 from server.audit.service import Deed, record, staff_actor
 from server.cashdesk import repository
-from server.cashdesk.models import MAX_COUNTED_FEN, MAX_DESK, DeskRefusal, ShiftView
+from server.cashdesk.models import MAX_COUNTED_FEN, MAX_DESK, DeskRefusal, ShiftView, Slip
 from server.database import ReadSession, WriteSession
 from server.ledger.booking import Booking
 from server.ledger.roles import LedgerRole, TransferKind
 from server.ledger.service import MAIN
-from server.reports.paging import Page, page_of
+from server.reports.paging import PAGE_ROWS, Page, page_of
 from server.system import System
 
 DIFFERENCE = "cash_difference"
@@ -113,6 +113,16 @@ def shifts(session: ReadSession, site_id: SiteId, page: int) -> Page[ShiftView]:
     return page_of(page, rows, lambda: None)
 
 
+def shifts_named(session: ReadSession, site_id: SiteId, page: int) -> Page[tuple[ShiftView, str]]:
+    """Return shifts with their operators' names, newest first."""
+
+    def rows(limit: int, offset: int) -> list[tuple[ShiftView, str]]:
+        found = repository.shifts(session, site_id, limit, offset)
+        return [(view_of(row), row["operator_name"]) for row in found]
+
+    return page_of(page, rows, lambda: None)
+
+
 def totals(session: ReadSession, site_id: SiteId, shift_id: ShiftId) -> dict[TransferKind, tuple[int, Fen]] | None:
     """Return count and cash of each kind of transfer of a closed shift; None while it is open: counted blind."""
     row = repository.shift(session, site_id, shift_id)
@@ -120,6 +130,26 @@ def totals(session: ReadSession, site_id: SiteId, shift_id: ShiftId) -> dict[Tra
         return None
     found = repository.totals(session, row["drawer"])
     return {TransferKind(one["kind"]): (one["count"], Fen(one["cash_fen"])) for one in found}
+
+
+def receipts(session: ReadSession, site_id: SiteId, shift_id: ShiftId) -> list[Slip]:
+    """Return the newest receipts of a shift, at most `PAGE_ROWS`."""
+    return [_slip(row) for row in repository.receipts(session, site_id, shift_id, PAGE_ROWS)]
+
+
+def slip(session: ReadSession, site_id: SiteId, transfer: TransferId) -> Slip | None:
+    """Return one receipt to print it again, or None if unknown or of another site."""
+    row = repository.slip(session, site_id, transfer)
+    return None if row is None else _slip(row)
+
+
+def _slip(row: RowMapping) -> Slip:
+    return Slip(
+        row["number"], TransferId(row["transfer_id"]), ShiftId(row["shift_id"]), TransferKind(row["kind"]),
+        Fen(row["amount_fen"]), row["at"], row["note"], StaffId(row["operator"]), row["operator_name"],
+        row["account_id"], row["person_id"], row["holder"] or "", row["holder_number"] or "",
+        None if row["balance_fen"] is None else Fen(row["balance_fen"]), taken_back=row["taken_back"],
+    )  # fmt: skip
 
 
 def view_of(row: RowMapping) -> ShiftView:

@@ -21,7 +21,7 @@ from cardcore.ids import AccountId, ChargeId, SiteId
 from cardcore.money import Fen, split_by_weight
 from server.audit.service import Deed, record
 from server.corrections import repository
-from server.database import WriteSession
+from server.database import ReadSession, WriteSession
 from server.ledger.booking import About, Booking
 from server.ledger.roles import TransferKind
 from server.ledger.service import MAX_NOTE
@@ -75,6 +75,11 @@ class Refunded:
     amount: Fen
     left: Fen
     repeated: bool = False
+
+
+def shown(session: ReadSession, site_id: SiteId, charge: ChargeId) -> RowMapping | None:
+    """Return a charge as whoever asks for a refund reads it, or None if unknown or of another site."""
+    return repository.shown(session, site_id, charge)
 
 
 def undo(

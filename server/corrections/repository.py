@@ -18,6 +18,11 @@ def charge(session: Connection, site_id: UUID, charge_id: UUID) -> RowMapping | 
     return session.execute(_CHARGE, {"site_id": site_id, "id": charge_id}).mappings().one_or_none()
 
 
+def shown(session: Connection, site_id: UUID, charge_id: UUID) -> RowMapping | None:
+    """Return a charge with the names of holder and till and what was given back, or None."""
+    return session.execute(_SHOWN, {"site_id": site_id, "id": charge_id}).mappings().one_or_none()
+
+
 def lock_journal(session: Connection, device_id: UUID, epoch: int) -> None:
     """Lock the journal that a charge stands in, and tell the tap path that what it remembers of it is old."""
     statement = _LOCK_PAPER if epoch == PAPER_EPOCH else _LOCK_JOURNAL
@@ -83,6 +88,14 @@ _CHARGE = text(f"""
                order by r.seq desc limit 1), false)) as served
     from charge c where c.site_id = :site_id and c.id = :id
 """)  # noqa: S608 - a constant of this module
+_SHOWN = text("""
+    select c.id, c.at, c.amount_fen, c.person_id, coalesce(p.name, '') as holder,
+           coalesce(t.name_zh, c.till_id) as till_zh, coalesce(t.name_en, c.till_id) as till_en, cast(coalesce((
+               select sum(r.amount_fen) from refund r where r.charge_id = c.id), 0) as bigint) as refunded_fen
+    from charge c left join person p on p.id = c.person_id
+    left join till t on t.site_id = c.site_id and t.id = c.till_id
+    where c.site_id = :site_id and c.id = :id
+""")
 _LOCK_JOURNAL = text("update device_epoch set writes = writes + 1 where device_id = :device_id and epoch = :epoch")
 _LOCK_PAPER = text("select 1 from paper_journal where site_id = :device_id and 0 = :epoch for update")
 _LEGS = text("""

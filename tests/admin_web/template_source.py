@@ -9,6 +9,10 @@ from pathlib import Path
 import admin_web
 from admin_web.area import Group
 from admin_web.i18n import Language, load_catalogue
+from server.approvals.operations import OPERATIONS
+from server.approvals.wording import ALL_LEFT, HIDDEN, OF_CHARGE, WORDS
+from server.ledger.roles import TransferKind
+from server.reports.rows import PurseKind
 
 ROOT = Path(admin_web.__file__).parent
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
@@ -19,7 +23,13 @@ ASKED = re.compile(r"""\bt\(\s*["']([a-z_]+\.[A-Za-z0-9_.]+|brand)["']\s*[,)]"""
 ASKED_IN_CODE = re.compile(r"""["']((?:hint|login|overview)\.(?!html)[a-z_]+)["']""")
 QUOTED = re.compile(r"""["']([a-z_]+\.[A-Za-z0-9_.]+)["']""")
 KNOWN = load_catalogue(Language.ENGLISH).keys()
+CONTENT = {field for operation in OPERATIONS.values() for field in operation.content.__struct_fields__}
 CHOSEN = {
+    "operation.": tuple(OPERATIONS),
+    "content.": tuple((CONTENT - HIDDEN) | {*OF_CHARGE, ALL_LEFT}),
+    "transfer_kind.": tuple(TransferKind),
+    "purse_kind.": tuple(PurseKind),
+    "word.": tuple(WORDS),
     "group.": tuple(group.value for group in Group),
     "error.title.": ("400", "403", "404", "405", "503"),
     "error.hint.": ("400", "403", "404", "405", "503"),
