@@ -14,7 +14,7 @@ from cardcore.access.items import TillItem
 from cardcore.canteen.authorise import Authorisation, MealTap, authorise_alone
 from cardcore.canteen.offline import OfflineSpell
 from cardcore.canteen.pricing import Entry
-from cardcore.clock import site_time
+from cardcore.clock import site_time, to_millis
 from cardcore.ids import CredentialKey, masked
 from cardcore.journal import DeviceEvent, Intent, OutcomeKind, Purpose, Record, Verdict
 from cardcore.money import Fen
@@ -37,6 +37,9 @@ from reader_daemon.surroundings import Surroundings
 RECOVERED_GUARD_MS = 120_000
 """After a restart the last meal of a till guards against a second tap for so long: its beep may never have come."""
 
+RECOVERED_AGE_MS = 600_000
+"""A meal that is older, of yesterday say, guards nothing: who comes first this morning eats."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -48,8 +51,12 @@ class Till:
         self._reader = reader
         self._around = around
         until_ms = around.clock.monotonic_ms() + RECOVERED_GUARD_MS
+        # A clock that lost the time is behind and proves nothing: then the meal guards, as it does when it is fresh.
+        eldest_ms = to_millis(around.clock.now()) - RECOVERED_AGE_MS
         self._counters = {
-            till: Counter(Served(meal.credential, meal.verdict, None, until_ms)) for till, meal in recovered.items()
+            till: Counter(Served(meal.credential, meal.verdict, None, until_ms))
+            for till, meal in recovered.items()
+            if not meal.at_ms or meal.at_ms >= eldest_ms
         }
 
     async def tap(self, read: CardRead, till: TillItem) -> None:

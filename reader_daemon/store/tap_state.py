@@ -43,6 +43,17 @@ class LastServed:
 
     credential: CredentialKey
     verdict: Verdict
+    at_ms: int = 0
+    """When it was served, milliseconds since 1970 UTC; 0 = noted before this was kept."""
+
+
+class _Kept(Verdict, frozen=True, omit_defaults=True):
+    """A verdict as the last meal's row keeps it, with its instant."""
+
+    served_at_ms: int = 0
+
+
+_kept: msgspec.json.Decoder[_Kept] = msgspec.json.Decoder(_Kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +99,11 @@ def _close(connection: sqlite3.Connection, epoch: int, outcome: Outcome) -> None
     place, credential = row
     connection.execute(
         "INSERT OR REPLACE INTO last_served (till, credential, verdict) VALUES (?, ?, ?)",
-        (place, credential, _encode(outcome.verdict)),
+        (
+            place,
+            credential,
+            _encode(_Kept(**msgspec.structs.asdict(outcome.verdict), served_at_ms=outcome.stamp.at_ms)),
+        ),
     )
     if outcome.verdict.offline:
         connection.execute(
@@ -133,7 +148,11 @@ def forget_meals(connection: sqlite3.Connection, epoch: int, acked_through: int)
 def last_served(connection: sqlite3.Connection) -> dict[str, LastServed]:
     """Return the last meal of every till."""
     rows = connection.execute("SELECT till, credential, verdict FROM last_served")
-    return {till: LastServed(CredentialKey(key), _verdicts.decode(verdict)) for till, key, verdict in rows}
+    kept = {till: (CredentialKey(key), _kept.decode(verdict)) for till, key, verdict in rows}
+    return {
+        till: LastServed(key, Verdict(*msgspec.structs.astuple(one)[:-1]), one.served_at_ms)
+        for till, (key, one) in kept.items()
+    }
 
 
 def recent_passages(connection: sqlite3.Connection, epoch: int) -> list[LanePassage]:

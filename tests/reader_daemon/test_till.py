@@ -190,6 +190,23 @@ def test_a_cut_after_the_outcome_but_before_the_beep_does_not_charge_the_next_ta
     run_virtual(main)
 
 
+def test_the_last_meal_of_yesterday_does_not_feed_who_comes_first_today(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        server = fresh_server(loop)
+        async with running(loop, tmp_path, server) as site:
+            server.judge = charge
+            site.port.tap(ANNA, "t01")
+            await asyncio.sleep(1)
+        await asyncio.sleep(20 * 3600)
+        async with running(loop, tmp_path, server, ids_from=900) as site:
+            await asyncio.sleep(60)
+            site.port.tap(ANNA, "t01")
+            await asyncio.sleep(2)
+            assert site.outcomes() == [(OutcomeKind.SERVED, "charged")] * 2
+
+    run_virtual(main)
+
+
 def _restore(image: Path, directory: Path) -> None:
     """Put an image in place of a directory, as a power cut leaves it: the host fingerprint stays that of the place."""
     shutil.copytree(image, directory)
