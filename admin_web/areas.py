@@ -5,11 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from admin_web.area import Area, Place
-from admin_web.pages import accounts, approvals, cards, charges, desk, devices, live, overview, people, sign_in
+from admin_web.pages import (
+    account,
+    accounts,
+    approvals,
+    audit,
+    cards,
+    charges,
+    desk,
+    devices,
+    live,
+    overview,
+    people,
+    second_step,
+    sign_in,
+    staff,
+    tokens,
+)
 from server.staff.roles import Permission
 
 AREAS: tuple[Area, ...] = (
     sign_in.AREA,
+    second_step.AREA,
+    account.AREA,
     overview.AREA,
     live.AREA,
     approvals.AREA,
@@ -19,6 +37,9 @@ AREAS: tuple[Area, ...] = (
     desk.AREA,
     accounts.AREA,
     devices.AREA,
+    staff.AREA,
+    tokens.AREA,
+    audit.AREA,
 )
 PLACES: tuple[Place, ...] = tuple(place for area in AREAS for place in area.places)
 PAGE_PERMISSIONS: Mapping[str, frozenset[Permission]] = {

@@ -26,7 +26,9 @@ from server.reports.rows import (
     PersonRow,
     PersonView,
 )
-from server.staff.sign_in import SessionView, SignInResult
+from server.secrets_file import ServerSecrets
+from server.staff.passwords import Passwords
+from server.staff.sign_in import Opening, SessionView, SignInResult
 from server.system import System
 
 Given = ParamSpec("Given")
@@ -52,8 +54,8 @@ class SignIn(Protocol):
         """Check a password; throttled by login and by peer address, in equal time whether the login exists or not."""
         ...
 
-    def open_session(self, staff_id: StaffId) -> str:
-        """Open a session and return its token."""
+    def open_session(self, staff_id: StaffId, opening: Opening = ...) -> str:
+        """Open a session and return its token; it may wait for a second step first."""
         ...
 
     def close_session(self, token: str) -> None:
@@ -156,6 +158,8 @@ class PageServices:
     database: Sessions
     system: System
     site_id: SiteId
+    secrets: ServerSecrets
+    passwords: Passwords
     sign_in: SignIn
     overview: Overview
     live: LiveFeed

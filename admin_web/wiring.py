@@ -39,6 +39,7 @@ def mount_pages(app: FastAPI, parts: Parts) -> FastAPI | None:
 
 def page_services(parts: Parts, site: SiteName) -> PageServices:
     """Return the services of one site."""
+    passwords = Passwords(parts.system.ids)
     shown = SitePages(parts.database, parts.system, site.id)
     return PageServices(
         run=parts.run,
@@ -46,7 +47,9 @@ def page_services(parts: Parts, site: SiteName) -> PageServices:
         database=parts.database,
         system=parts.system,
         site_id=site.id,
-        sign_in=SignIn(parts.database, parts.system, site.id, Passwords(parts.system.ids)),
+        secrets=parts.secrets,
+        passwords=passwords,
+        sign_in=SignIn(parts.database, parts.system, site.id, passwords),
         overview=OverviewPages(shown),
         live=SiteFeed(parts.database, parts.run, parts.feed, site.id),
         people=PeoplePages(shown),

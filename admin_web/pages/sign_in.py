@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import RedirectResponse
 
@@ -23,7 +25,7 @@ from admin_web.visits import (
     require_form_token,
     set_session_cookie,
 )
-from server.staff.sign_in import SignInOutcome
+from server.staff.sign_in import WAITS_FOR_FACTOR, Opening, SignInOutcome
 
 router = APIRouter()
 AREA = Area(router, {}, open_routes=frozenset({"sign_in_form", "sign_in", "sign_out", "preferences"}))
@@ -59,8 +61,16 @@ async def sign_in(visit: AnyVisit) -> Response:
         return _form(visit, 401, after, login=login, failure="login.refused")
     if visit.token is not None:
         await services.run(services.sign_in.close_session, visit.token)
-    token = await services.run(services.sign_in.open_session, result.staff.id)
-    response = RedirectResponse(after if after != HOME else visit.web.renderer.home_of(result.staff.permissions), 303)
+    agent = visit.request.headers.get("user-agent", "")
+    token = await services.run(
+        services.sign_in.open_session, result.staff.id, Opening(result.waits_for, address, agent)
+    )
+    if result.waits_for:
+        step = "second" if result.waits_for == WAITS_FOR_FACTOR else "password"
+        response = RedirectResponse(f"/login/{step}?next={quote(after)}", 303)
+    else:
+        home = visit.web.renderer.home_of(result.staff.permissions)
+        response = RedirectResponse(after if after != HOME else home, 303)
     set_session_cookie(response, name, token)
     return response
 

@@ -74,6 +74,11 @@ def cards_named(session: Connection, site_id: UUID, ids: Sequence[UUID]) -> dict
     return {row[0]: row[1] for row in session.execute(_CARDS_NAMED, {"site_id": site_id, "ids": list(ids)})}
 
 
+def staff_named(session: Connection, site_id: UUID, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return the names of logins."""
+    return {row[0]: row[1] for row in session.execute(_STAFF_NAMED, {"site_id": site_id, "ids": list(ids)})}
+
+
 def charges_named(session: Connection, site_id: UUID, ids: Sequence[UUID]) -> dict[UUID, RowMapping]:
     """Return id, at, amount_fen, till and holder of charges."""
     rows = session.execute(_CHARGES_NAMED, {"site_id": site_id, "ids": list(ids)}).mappings()
@@ -123,6 +128,9 @@ _CARDS_NAMED = text("""
     select c.id, '···' || right(c.number, 4) || coalesce(' ' || p.name, '') from card c
     left join person p on p.id = c.person_id
     where c.site_id = :site_id and c.id = any(:ids)
+""")
+_STAFF_NAMED = text("""
+    select id, name || ' (' || login || ')' from staff where site_id = :site_id and id = any(:ids)
 """)
 _CHARGES_NAMED = text("""
     select c.id, c.at, c.amount_fen, coalesce(t.name_zh, c.till_id) as till, coalesce(p.name, '') as holder

@@ -24,7 +24,7 @@ from server.subsidies.batches import BatchKind
 from server.subsidies.plans import PlanMode
 
 PEOPLE = frozenset({"account", "source", "target", "person", "host"})
-HIDDEN = frozenset({"batch", "permit", "content_hash"})
+HIDDEN = frozenset({"batch", "permit", "content_hash", "password_hash"})
 """Ids and sums that say nothing to a reader; what they stand for is told by the fields beside them."""
 ALL_LEFT = "all_left"
 """What stands in the place of an amount of nothing: a refund of all that is left of a charge."""
@@ -63,7 +63,7 @@ def told(session: ReadSession | WriteSession, site_id: SiteId, requests: Sequenc
     people = repository.people_named(session, site_id, _ids(contents, PEOPLE))
     cards = repository.cards_named(session, site_id, _ids(contents, frozenset({"card"})))
     charges = repository.charges_named(session, site_id, _ids(contents, frozenset({"charge"})))
-    named = people | cards
+    named = people | cards | repository.staff_named(session, site_id, _ids(contents, frozenset({"staff"})))
     found = []
     for content in contents:
         fields: list[Told] = []

@@ -26,6 +26,20 @@ def of_object(session: Connection, site_id: UUID, subject: str) -> Sequence[RowM
     return session.execute(_OF_OBJECT, {"site_id": site_id, "object": subject, "limit": MAX_ROWS}).mappings().all()
 
 
+def found(session: Connection, site_id: UUID, wanted: Mapping[str, Any], limit: int) -> Sequence[RowMapping]:
+    """Return rows of a site, newest first.
+
+    `wanted` has `actor`, `action`, `object` (empty: any), `since`, `until`, and `before_at`, `before_id`: the row where
+    the answer before this one ended.
+    """
+    return session.execute(_FOUND, {"site_id": site_id, "limit": limit, **wanted}).mappings().all()
+
+
+def actions(session: Connection, site_id: UUID) -> list[str]:
+    """Return every kind of deed that the trail holds."""
+    return list(session.execute(_ACTIONS, {"site_id": site_id}).scalars())
+
+
 _INSERT = text("""
     insert into audit (id, site_id, actor, action, object, before, after, reason, at)
     values (:id, :site_id, :actor, :action, :object, cast(:before as jsonb), cast(:after as jsonb), :reason, :at)
@@ -35,4 +49,21 @@ _OF_OBJECT = text("""
     from audit a left join staff s on a.actor = 'staff:' || s.id
     where a.site_id = :site_id and a.object = :object
     order by a.at desc, a.id desc limit :limit
+""")
+_FOUND = text("""
+    select a.id, a.at, a.actor, a.action, a.object, a.before, a.after, a.reason, s.name as staff_name
+    from audit a left join staff s on a.actor = 'staff:' || s.id
+    where (a.site_id = :site_id or a.site_id is null) and a.at >= :since and a.at < :until
+        and (:actor = '' or a.actor = :actor) and (:action = '' or a.action = :action)
+        and (:object = '' or a.object = :object) and (a.at, a.id) < (:before_at, :before_id)
+    order by a.at desc, a.id desc limit :limit
+""")
+_ACTIONS = text("""
+    with recursive kinds as (
+        (select action from audit where site_id = :site_id order by action limit 1)
+        union all
+        select (select action from audit where site_id = :site_id and action > kinds.action order by action limit 1)
+        from kinds where kinds.action is not null
+    )
+    select action from kinds where action is not null
 """)

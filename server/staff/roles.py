@@ -58,6 +58,9 @@ class Permission(StrEnum):
     DEVICES_READ = "devices_read"
     DEVICES_WRITE = "devices_write"
     STAFF_WRITE = "staff_write"
+    """To add logins and take roles away; to ask for roles and for a new start of somebody's sign-in."""
+    STAFF_APPROVE = "staff_approve"
+    """To approve what `STAFF_WRITE` asked for."""
     BOOKS_READ = "books_read"
     """Reports, trial balance, closes, findings and exports."""
     BOOKS_CLOSE = "books_close"
@@ -127,6 +130,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
                 _P.CARDS_UNBLOCK_APPROVE,
                 _P.ACCESS_WRITE,
                 _P.LANES_COMMAND,
+                _P.STAFF_APPROVE,
                 _P.DEVICES_READ,
                 _P.VISITS_READ,
                 _P.VISITS_WRITE,

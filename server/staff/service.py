@@ -46,6 +46,8 @@ class NewStaff:
     roles: frozenset[Role]
     language: str = "zh-CN"
     person: PersonId | None = None
+    is_temporary: bool = False
+    """The password must be replaced at the first sign-in, and the roles may wait for another person's approval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def create_staff(
         return StaffRefusal.LOGIN_UNUSABLE
     if password_problem(new.password, login) is not None:
         return StaffRefusal.PASSWORD_TOO_WEAK
-    refusal = _roles_refusal(new.roles)
+    refusal = None if new.is_temporary and not new.roles else roles_refusal(new.roles)
     if refusal is not None:
         return refusal
     if new.person is not None and people_rows.lock(session, site_id, new.person) is None:
@@ -83,6 +85,7 @@ def create_staff(
         "language": new.language,
         "person_id": new.person,
         "created_at": system.clock.now(),
+        "must_set_password": new.is_temporary,
     }
     if not repository.insert_staff(session, row):
         return StaffRefusal.LOGIN_TAKEN
@@ -95,12 +98,17 @@ def change_staff(
     session: WriteSession, system: System, staff_id: StaffId, roles: Collection[Role], actor: str, *, active: bool
 ) -> StaffRefusal | None:
     """Set roles and state. All sessions of the person end, so that the change holds at once."""
-    refusal = _roles_refusal(roles)
+    refusal = roles_refusal(roles) if active else None
     if refusal is not None:
         return refusal
     row = repository.lock(session, staff_id)
     if row is None:
         return StaffRefusal.NOT_FOUND
+    if active and row["person_id"] is not None:
+        elsewhere = repository.roles_of_person(session, row["person_id"], staff_id)
+        refusal = roles_refusal({*roles, *(Role(role) for role in elsewhere)})
+        if refusal is not None:
+            return refusal
     state = ACTIVE if active else DISABLED
     repository.update(session, staff_id, state, sorted(roles))
     repository.delete_sessions_of(session, staff_id)
@@ -168,7 +176,8 @@ def view_of(row: RowMapping) -> StaffView:
     return StaffView(StaffId(row["id"]), row["login"], row["name"], permissions_of(roles))
 
 
-def _roles_refusal(roles: Collection[Role]) -> StaffRefusal | None:
+def roles_refusal(roles: Collection[Role]) -> StaffRefusal | None:
+    """Tell why nobody may hold these roles together, or None."""
     if not roles:
         return StaffRefusal.NO_ROLE
     return StaffRefusal.ROLES_CLASH if roles_clash(roles) is not None else None

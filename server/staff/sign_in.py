@@ -35,6 +35,9 @@ ABSOLUTE_LIMIT = timedelta(hours=12)
 TOUCH_EVERY = timedelta(seconds=30)
 """Activity is written down no more often than this."""
 MAX_ADDRESS = 64
+MAX_AGENT = 200
+SESSION_ID_CHARACTERS = 16
+WAITS_FOR_FACTOR, WAITS_FOR_PASSWORD = "factor", "password"
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +57,20 @@ class SignInResult:
     outcome: SignInOutcome
     staff: StaffView | None = None
     retry_after_s: int = 0
+    waits_for: str = ""
+    """What must come before the session: `factor` (a second one), `password` (a new one), or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a session begins: what it waits for, and from where."""
+
+    waits_for: str = ""
+    address: str = ""
+    agent: str = ""
+
+
+DIRECT = Opening()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +82,25 @@ class SessionView:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session as its owner sees it among the own ones; `id` is the beginning of its token's hash."""
+
+    id: str
+    opened_at: datetime
+    seen_at: datetime
+    address: str
+    agent: str
+    is_this: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Try:
     """A try that may go on to the password."""
 
     at: datetime
     staff_id: UUID | None
     password_hash: str | None
+    waits_for: str = ""
 
 
 class SignIn:
@@ -93,13 +123,22 @@ class SignIn:
         fits = self._passwords.matches(begun.password_hash, password)
         staff = self._database.write(lambda session: self._finish(session, begun, login, address, fits=fits))
         log.info("sign_in_tried", address=address, accepted=staff is not None)
-        return SignInResult(SignInOutcome.REFUSED if staff is None else SignInOutcome.ACCEPTED, staff)
+        if staff is None:
+            return SignInResult(SignInOutcome.REFUSED)
+        return SignInResult(SignInOutcome.ACCEPTED, staff, waits_for=begun.waits_for)
 
-    def open_session(self, staff_id: StaffId) -> str:
-        """Open a session and return its token of 256 random bits."""
+    def open_session(self, staff_id: StaffId, opening: Opening = DIRECT) -> str:
+        """Open a session and return its token of 256 random bits; one that waits for something opens nothing yet."""
         token = urlsafe_b64encode(self._system.ids.random_bytes(TOKEN_BYTES)).rstrip(b"=").decode()
         now = self._system.clock.now()
-        row = {"token_hash": _hash(token), "staff_id": staff_id, "now": now, "address": ""}
+        row = {
+            "token_hash": token_hash(token),
+            "staff_id": staff_id,
+            "now": now,
+            "address": opening.address[:MAX_ADDRESS],
+            "agent": opening.agent[:MAX_AGENT],
+            "pending": opening.waits_for,
+        }
 
         def write(session: WriteSession) -> None:
             repository.delete_expired(session, now, now - IDLE_LIMIT)
@@ -110,17 +149,17 @@ class SignIn:
 
     def close_session(self, token: str) -> None:
         """End a session; an unknown token is ignored."""
-        self._database.write(lambda session: repository.delete_session(session, _hash(token)))
+        self._database.write(lambda session: repository.delete_session(session, token_hash(token)))
 
     def session(self, token: str, *, is_activity: bool) -> SessionView | None:
         """Return the session in force, or None; only activity puts off its idle end."""
-        now, token_hash = self._system.clock.now(), _hash(token)
-        found = self._database.read(lambda session: self._in_force(session, token_hash, now))
+        now, hashed = self._system.clock.now(), token_hash(token)
+        found = self._database.read(lambda session: self._in_force(session, hashed, now))
         if found is None:
             return None
         view, last_seen_at = found
         if is_activity and now - last_seen_at >= TOUCH_EVERY:
-            self._database.write(lambda session: repository.touch_session(session, token_hash, now))
+            self._database.write(lambda session: repository.touch_session(session, hashed, now))
         return view
 
     def _begin(self, session: WriteSession, login: str, address: str) -> _Try | int:
@@ -143,7 +182,10 @@ class SignIn:
         )
         if row is None or not usable:
             return _Try(now, None, None)
-        return _Try(now, row["id"], row["password_hash"])
+        waits_for = WAITS_FOR_PASSWORD if row["must_set_password"] else ""
+        if repository.has_factor(session, row["id"]):
+            waits_for = WAITS_FOR_FACTOR
+        return _Try(now, row["id"], row["password_hash"], waits_for)
 
     def _finish(self, session: WriteSession, begun: _Try, login: str, address: str, *, fits: bool) -> StaffView | None:
         row = repository.lock(session, begun.staff_id) if begun.staff_id is not None else None
@@ -162,17 +204,51 @@ class SignIn:
         record(session, self._system, self._site_id, Deed(actor, "signed_in", actor, after={"address": address}))
         return view_of(row)
 
-    def _in_force(self, session: ReadSession, token_hash: bytes, now: datetime) -> tuple[SessionView, datetime] | None:
-        row = repository.session_of(session, token_hash)
-        if row is None or row["state"] != ACTIVE or row["site_id"] != self._site_id:
+    def _in_force(self, session: ReadSession, hashed: bytes, now: datetime) -> tuple[SessionView, datetime] | None:
+        row = repository.session_of(session, hashed)
+        if row is None or row["pending"] or row["state"] != ACTIVE or row["site_id"] != self._site_id:
             return None
         if now >= row["expires_at"] or now >= row["last_seen_at"] + IDLE_LIMIT:
             return None
         return SessionView(view_of(row), row["created_at"]), row["last_seen_at"]
 
 
-def _hash(token: str) -> bytes:
+def token_hash(token: str) -> bytes:
+    """Return what is kept of a session's token."""
     return hashlib.sha256(token.encode()).digest()
+
+
+def open_sessions(session: ReadSession, staff_id: StaffId, token: str, now: datetime) -> tuple[OpenSession, ...]:
+    """Return the sessions in force of a member of staff, newest activity first; `token` is the one that asks."""
+    own = token_hash(token)
+    return tuple(
+        OpenSession(
+            bytes(row["token_hash"]).hex()[:SESSION_ID_CHARACTERS],
+            row["created_at"],
+            row["last_seen_at"],
+            row["address"],
+            row["agent"],
+            bytes(row["token_hash"]) == own,
+        )
+        for row in repository.sessions_of(session, staff_id, now, now - IDLE_LIMIT)
+    )
+
+
+def end_session(session: WriteSession, system: System, site_id: SiteId, staff_id: StaffId, session_id: str) -> bool:
+    """End one of one's own sessions by its id; False if there is none such."""
+    if not repository.delete_session_named(session, staff_id, session_id):
+        return False
+    actor = staff_actor(staff_id)
+    record(session, system, site_id, Deed(actor, "session_ended", actor, after={"session": session_id}))
+    return True
+
+
+def end_other_sessions(session: WriteSession, system: System, site_id: SiteId, staff_id: StaffId, token: str) -> int:
+    """End all of one's own sessions but the one that asks."""
+    count = repository.delete_other_sessions(session, staff_id, token_hash(token))
+    actor = staff_actor(staff_id)
+    record(session, system, site_id, Deed(actor, "sessions_ended", actor, after={"count": count}))
+    return count
 
 
 def _login_key(login: str) -> str:

@@ -35,9 +35,11 @@ from server.reports.rows import (
     PurseKind,
     PurseRow,
 )
+from server.secrets_file import secrets_from
+from server.staff.passwords import Passwords
 from server.staff.roles import Permission
 from server.staff.service import StaffView
-from server.staff.sign_in import SessionView, SignInOutcome, SignInResult
+from server.staff.sign_in import DIRECT, Opening, SessionView, SignInOutcome, SignInResult
 from server.system import System
 
 Given = ParamSpec("Given")
@@ -122,7 +124,8 @@ class FakeSignIn:
         self.failures += 1
         return SignInResult(SignInOutcome.REFUSED)
 
-    def open_session(self, staff_id: StaffId) -> str:
+    def open_session(self, staff_id: StaffId, opening: Opening = DIRECT) -> str:
+        assert not opening.waits_for
         assert staff_id == self.staff.id
         self.opened += 1
         token = f"session-{self.opened:032d}"
@@ -315,6 +318,8 @@ class FakeSite:
             database=NoDatabase(),
             system=System(self.clock, NoChance()),
             site_id=SiteId(an_id(1)),
+            secrets=secrets_from(bytes(range(1, 33)), NoChance()),
+            passwords=Passwords(NoChance(), memory_kib=8, time_cost=1),
             sign_in=self.sign_in,
             overview=self.overview,
             live=self.live,
