@@ -59,9 +59,17 @@ class Reason(StrEnum):
     INSIDE_ALREADY = "inside_already"
     ENTERED_JUST_NOW = "entered_just_now"
     ZONE_FULL = "zone_full"
+    PROOF_MISSING = "proof_missing"
+    """The zone asks for something that the holder never showed."""
+    PROOF_EXPIRED = "proof_expired"
+    ESCORT_NEEDED = "escort_needed"
+    SECOND_PERSON_NEEDED = "second_person_needed"
+    """The first of two was let in by nobody yet: the second must tap within seconds."""
     LANE_UNKNOWN = "lane_unknown"
     LANE_LOCKED = "lane_locked"
     LANE_BUSY = "lane_busy"
+    LANE_INTERLOCKED = "lane_interlocked"
+    """Another lane of the same interlock is open."""
     LANE_NOT_READY = "lane_not_ready"
 
     # the meal

@@ -27,6 +27,7 @@ from server.issuing.stations import Stations
 from server.keys.opening import open_vault
 from server.keys.service import KeyService
 from server.keys.vault import Vault
+from server.lanes.orders import Orders
 from server.link.directory import Directory
 from server.link.endpoint import Endpoint
 from server.link.listener import Listener
@@ -86,7 +87,8 @@ class Parts:
         self.bus: Bus = RedisBus(settings.redis_url, self.system.ids) if settings.redis_url else LocalBus()
         self.pump = Pump(self.database, self.run, self.bus, self.system.clock, settings.outbox_days)
         self.feed = OutboxFeed(self.database, self.run, self.bus)
-        self._listener = Listener(self.bus, self.directory, self.devices, self.run)
+        orders = Orders(self.directory, self.database, self.run, self.system)
+        self._listener = Listener(self.bus, self.directory, self.devices, self.run, orders)
         self._sealing = Sealing(self.database, self.run, self.system, self.devices, self.secrets.identity)
         self._housekeeping = Housekeeping(self.database, self.run, self.system)
         self._lookout = Lookout(self.database, self.run, self.system)

@@ -125,6 +125,12 @@ class ZoneItem(Struct, frozen=True, tag_field="kind", tag="zone"):
     """People who may be inside; 0 = no limit (A29)."""
     occupancy_hard: bool = False
     """Whether a full zone refuses; otherwise it grants with a reason of its own."""
+    requires: tuple[str, ...] = ()
+    """What everybody who enters must have shown, valid now: an induction, a health certificate (A39)."""
+    pairs: bool = False
+    """Whether people enter by twos: two different ones who may, one tap after the other (A31)."""
+    pair_seconds: int = 20
+    """How long the first of two waits for the second."""
 
 
 class LaneItem(Struct, frozen=True, tag_field="kind", tag="lane"):
@@ -141,6 +147,24 @@ class LaneItem(Struct, frozen=True, tag_field="kind", tag="lane"):
     pulse_ms: int = 300
     has_pass_sensor: bool = True
     has_ready_input: bool = True
+    locked_hours: str = ""
+    """The schedule during which nobody passes; empty = none. Comes before `free_hours`."""
+    free_hours: str = ""
+    """The schedule during which everybody passes; empty = none."""
+    first_person: bool = False
+    """Whether `free_hours` begin only after a supervisor's passage within them (A33)."""
+    held: LaneMode | None = None
+    """The mode that an operator gave it for a time, before hours and mode (A58)."""
+    held_until_ms: int = 0
+    """When that ends by itself, milliseconds since 1970 UTC."""
+    interlock: str = ""
+    """Lanes of one name are open one at a time (A30); they belong to one box."""
+    escort_seconds: int = 60
+    """How long after an escort those who need one may follow (A35)."""
+    extended_window_ms: int = 15_000
+    """The window for those who need longer (A43)."""
+    held_open_ms: int = 0
+    """A passage contact open for longer is an alarm (A56); 0 = none."""
 
 
 class LevelItem(Struct, frozen=True, tag_field="kind", tag="level"):
@@ -153,6 +177,12 @@ class LevelItem(Struct, frozen=True, tag_field="kind", tag="level"):
     """Holders are not asked where they are (A26)."""
     overrides_lockdown: bool = False
     """Holders pass a lock-down (A36)."""
+    needs_escort: bool = False
+    """Opens only just after an escort went through the same lane (A35)."""
+    escorts: bool = False
+    """Holders may bring those who need an escort."""
+    supervises: bool = False
+    """Holders let the hours of free passage begin (A33)."""
 
 
 class ThreatItem(Struct, frozen=True, tag_field="kind", tag="threat"):
@@ -180,6 +210,14 @@ class DayItem(Struct, frozen=True, tag_field="kind", tag="day"):
     day: DayKind
 
 
+class Proof(Struct, frozen=True, array_like=True):
+    """What a person has shown for a requirement, valid from <= t < until, milliseconds since 1970 UTC (A39)."""
+
+    requirement: str
+    from_ms: int
+    until_ms: int
+
+
 class CardItem(Struct, frozen=True, tag_field="kind", tag="card", omit_defaults=True):
     """One credential and what its card may do. No name, no photo, no number beyond the credential."""
 
@@ -197,6 +235,10 @@ class CardItem(Struct, frozen=True, tag_field="kind", tag="card", omit_defaults=
     """Milliseconds since 1970 UTC, half-open: from <= t < until (A13)."""
     credit: str = ""
     """The department that pays this holder's on-credit meals; empty = none (C9)."""
+    proofs: tuple[Proof, ...] = ()
+    """Of the holder, in order of requirement."""
+    extended: bool = False
+    """Whether the holder needs the lane open for longer (A43)."""
 
 
 class Turn(Struct, frozen=True, omit_defaults=True):

@@ -35,6 +35,7 @@ from cardcore.access.items import (
     ZoneItem,
 )
 from cardcore.calendar import DayKind
+from cardcore.ids import LaneId
 from cardcore.money import Fen
 
 _MODULUS = 2**256
@@ -66,11 +67,13 @@ class Snapshot:
 
     __slots__ = (
         "_digests",
+        "_interlocks",
         "_kinds",
         "_limits_for",
         "_meals_on",
         "day_starts_at",
         "days",
+        "has_moments",
         "lane_of_reader",
         "needs_proof",
         "site",
@@ -102,6 +105,17 @@ class Snapshot:
             till.presence or till.ordered or any(turn.ordered for turn in till.turns) for till in kinds["till"].values()
         )
         """Whether any till asks for what only the server knows: presence, an order."""
+        self._interlocks: dict[str, list[LaneId]] = {}
+        for lane in kinds["lane"].values():
+            if lane.interlock:
+                self._interlocks.setdefault(lane.interlock, []).append(lane.id)
+        self.has_moments = (
+            bool(self._interlocks)
+            or any(lane.first_person for lane in kinds["lane"].values())
+            or any(zone.pairs for zone in kinds["zone"].values())
+            or any(level.needs_escort for level in kinds["level"].values())
+        )
+        """Whether any lane's answer depends on what happened at it just before (`cardcore.access.moments`)."""
         self._meals_on: dict[date, tuple[MealItem, ...]] = {}
         self._limits_for: dict[tuple[str, str, str], tuple[LimitItem, ...]] = {}
 
@@ -167,6 +181,15 @@ class Snapshot:
     def zones(self) -> Iterable[ZoneItem]:
         """All zones."""
         return self._kinds["zone"].values()
+
+    @property
+    def lanes(self) -> Iterable[LaneItem]:
+        """All lanes."""
+        return self._kinds["lane"].values()
+
+    def interlock(self, name: str) -> Iterable[LaneId]:
+        """Return the lanes of which one at a time is open."""
+        return self._interlocks.get(name, ())
 
     def level(self, level_id: str) -> LevelItem | None:
         """Find an access level by its id."""

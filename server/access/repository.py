@@ -78,6 +78,11 @@ def lane_rows(session: Connection, site_id: UUID) -> Rows:
     return session.execute(_LANES, {"site_id": site_id}).mappings().all()
 
 
+def requirement_ids(session: Connection, site_id: UUID) -> frozenset[str]:
+    """Return what zones of a site may ask people to have shown."""
+    return frozenset(session.execute(_REQUIREMENT_IDS, {"site_id": site_id}).scalars())
+
+
 def threat_rows(session: Connection, site_id: UUID) -> Rows:
     """Return the threat plans in force."""
     return session.execute(_THREATS, {"site_id": site_id}).mappings().all()
@@ -85,7 +90,7 @@ def threat_rows(session: Connection, site_id: UUID) -> Rows:
 
 def upsert_zones(session: Connection, site_id: UUID, rows: NewRows) -> None:
     """Add or change zones: the columns of `Zone`."""
-    _each(session, _UPSERT_ZONE, site_id, rows)
+    _each(session, _UPSERT_ZONE, site_id, ({**row, "requires": list(row["requires"])} for row in rows))
 
 
 def upsert_schedules(session: Connection, site_id: UUID, rows: NewRows) -> None:
@@ -109,8 +114,10 @@ def upsert_levels(session: Connection, site_id: UUID, rows: NewRows) -> None:
 
 
 def upsert_lanes(session: Connection, site_id: UUID, rows: NewRows) -> None:
-    """Add or change lanes; the device stays as it is."""
-    _each(session, _UPSERT_LANE, site_id, rows)
+    """Add or change lanes; the device, and what an operator holds them at, stay as they are."""
+    kept = list(rows)
+    _each(session, _UPSERT_LANE, site_id, kept)
+    _each(session, _INSERT_MOMENT, site_id, [{"id": row["id"]} for row in kept])
 
 
 def set_lane_mode(session: Connection, site_id: UUID, lane_id: str, mode: str) -> str | None:
@@ -168,17 +175,20 @@ _SCHEDULES = text("select * from schedule where site_id = :site_id order by id")
 _DAYS = text("select * from calendar_day where site_id = :site_id order by day")
 _LEVELS = text("select * from access_level where site_id = :site_id order by id")
 _THREATS = text("select * from threat_plan where site_id = :site_id and active_since is not null order by id")
+_REQUIREMENT_IDS = text("select id from requirement where site_id = :site_id")
 _LANES = text("select * from lane where site_id = :site_id order by id")
 _UPSERT_ZONE = text("""
     insert into zone (site_id, id, name_en, name_zh, low_assurance_allowed, passback, passback_minutes,
-        passback_forgets_hours, occupancy_limit, occupancy_hard, nightly_reset)
+        passback_forgets_hours, occupancy_limit, occupancy_hard, nightly_reset, requires, pairs, pair_seconds)
     values (:site_id, :id, :name_en, :name_zh, :low_assurance_allowed, :passback, :passback_minutes,
-        :passback_forgets_hours, :occupancy_limit, :occupancy_hard, :nightly_reset)
+        :passback_forgets_hours, :occupancy_limit, :occupancy_hard, :nightly_reset, :requires, :pairs,
+        :pair_seconds)
     on conflict (site_id, id) do update set name_en = excluded.name_en, name_zh = excluded.name_zh,
         low_assurance_allowed = excluded.low_assurance_allowed, passback = excluded.passback,
         passback_minutes = excluded.passback_minutes, passback_forgets_hours = excluded.passback_forgets_hours,
         occupancy_limit = excluded.occupancy_limit, occupancy_hard = excluded.occupancy_hard,
-        nightly_reset = excluded.nightly_reset
+        nightly_reset = excluded.nightly_reset, requires = excluded.requires, pairs = excluded.pairs,
+        pair_seconds = excluded.pair_seconds
 """)
 _UPSERT_SCHEDULE = text("""
     insert into schedule (site_id, id, name_en, name_zh, intervals)
@@ -193,23 +203,32 @@ _UPSERT_DAY = text("""
 _DELETE_DAYS = text("delete from calendar_day where site_id = :site_id and day = any(:days)")
 _UPSERT_LEVEL = text("""
     insert into access_level (site_id, id, name_en, name_zh, schedule_id, zones, privileged, passback_exempt,
-        overrides_lockdown)
+        overrides_lockdown, needs_escort, escorts, supervises)
     values (:site_id, :id, :name_en, :name_zh, :schedule_id, :zones, :privileged, :passback_exempt,
-        :overrides_lockdown)
+        :overrides_lockdown, :needs_escort, :escorts, :supervises)
     on conflict (site_id, id) do update set name_en = excluded.name_en, name_zh = excluded.name_zh,
-        schedule_id = excluded.schedule_id, zones = excluded.zones, passback_exempt = excluded.passback_exempt,
-        overrides_lockdown = excluded.overrides_lockdown, privileged = access_level.privileged or excluded.privileged
+        schedule_id = excluded.schedule_id, zones = excluded.zones,
+        privileged = access_level.privileged or excluded.privileged, passback_exempt = excluded.passback_exempt,
+        overrides_lockdown = excluded.overrides_lockdown, needs_escort = excluded.needs_escort,
+        escorts = excluded.escorts, supervises = excluded.supervises
 """)
 _UPSERT_LANE = text("""
     insert into lane (site_id, id, name_en, name_zh, reader, from_zone, to_zone, mode, degraded, open_window_ms,
-        pulse_ms, has_pass_sensor, has_ready_input)
+        pulse_ms, has_pass_sensor, has_ready_input, locked_hours, free_hours, first_person, interlock,
+        escort_seconds, extended_window_ms, held_open_ms)
     values (:site_id, :id, :name_en, :name_zh, :reader, :from_zone, :to_zone, :mode, :degraded, :open_window_ms,
-        :pulse_ms, :has_pass_sensor, :has_ready_input)
+        :pulse_ms, :has_pass_sensor, :has_ready_input, :locked_hours, :free_hours, :first_person, :interlock,
+        :escort_seconds, :extended_window_ms, :held_open_ms)
     on conflict (site_id, id) do update set name_en = excluded.name_en, name_zh = excluded.name_zh,
-        reader = excluded.reader, from_zone = excluded.from_zone, to_zone = excluded.to_zone, mode = excluded.mode,
-        degraded = excluded.degraded, open_window_ms = excluded.open_window_ms, pulse_ms = excluded.pulse_ms,
-        has_pass_sensor = excluded.has_pass_sensor, has_ready_input = excluded.has_ready_input
+        reader = excluded.reader, from_zone = excluded.from_zone, to_zone = excluded.to_zone,
+        mode = excluded.mode, degraded = excluded.degraded, open_window_ms = excluded.open_window_ms,
+        pulse_ms = excluded.pulse_ms, has_pass_sensor = excluded.has_pass_sensor,
+        has_ready_input = excluded.has_ready_input, locked_hours = excluded.locked_hours,
+        free_hours = excluded.free_hours, first_person = excluded.first_person, interlock = excluded.interlock,
+        escort_seconds = excluded.escort_seconds, extended_window_ms = excluded.extended_window_ms,
+        held_open_ms = excluded.held_open_ms
 """)
+_INSERT_MOMENT = text("insert into lane_moment (site_id, lane_id) values (:site_id, :id) on conflict do nothing")
 _LOCK_LANE = text("select mode from lane where site_id = :site_id and id = :id for update")
 _SET_LANE_MODE = text("update lane set mode = :mode where site_id = :site_id and id = :id")
 _ASSIGN_LANES = text("""

@@ -1,6 +1,6 @@
 """Who may pass where and when: zones, lanes, schedules, calendar and levels. Every change publishes in its transaction.
 
-Refusals are values: a function that can refuse returns what is wrong in words, or None.
+Refusals are values: a function that can refuse returns what is wrong (`server.access.fields`), or None.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from datetime import date
 import msgspec
 
 from cardcore.access.items import Degraded, LaneMode, Passback
-from cardcore.calendar import DayKind, Interval, interval_error
+from cardcore.calendar import DayKind, Interval
 from cardcore.ids import DeviceId, LaneId, LevelId, PersonId, ScheduleId, SiteId, TillId, ZoneId
-from server.access import repository
+from server.access import fields, repository
+from server.access.fields import FieldProblem
 from server.audit.service import Deed, record
 from server.canteen import repository as canteen_rows
 from server.cards import repository as card_rows
@@ -24,12 +25,6 @@ from server.outbox import repository as outbox
 from server.policy import repository as policy_rows
 from server.policy import service as policy
 from server.system import System
-
-MAX_INTERVALS = 64
-"""Intervals of one schedule."""
-MAX_PASSBACK_MINUTES = 1_440
-MAX_FORGETS_HOURS = 8_760
-MAX_OCCUPANCY = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +52,10 @@ class Zone:
     occupancy_hard: bool = False
     nightly_reset: bool = False
     """Whether everybody inside is forgotten at the end of the business day."""
+    requires: tuple[str, ...] = ()
+    """Requirements (`server.requirements`) that everybody who enters has shown."""
+    pairs: bool = False
+    pair_seconds: int = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +90,9 @@ class AccessLevel:
     """Whether giving it takes two people; cannot be taken back, since that would be one person's way around it."""
     passback_exempt: bool = False
     overrides_lockdown: bool = False
+    needs_escort: bool = False
+    escorts: bool = False
+    supervises: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,14 @@ class Lane:
     pulse_ms: int = 300
     has_pass_sensor: bool = True
     has_ready_input: bool = True
+    locked_hours: str = ""
+    free_hours: str = ""
+    """Schedules; empty = none."""
+    first_person: bool = False
+    interlock: str = ""
+    escort_seconds: int = 60
+    extended_window_ms: int = 15_000
+    held_open_ms: int = 0
 
 
 def create_site(session: WriteSession, system: System, new: NewSite, actor: str) -> SiteId:
@@ -127,10 +137,13 @@ def find_site(session: ReadSession | WriteSession, slug: str) -> SiteId | None:
     return SiteId(found) if found is not None else None
 
 
-def put_zones(session: WriteSession, system: System, site_id: SiteId, zones: Sequence[Zone], actor: str) -> str | None:
-    """Add or change zones; refused when a rule is out of its range."""
+def put_zones(
+    session: WriteSession, system: System, site_id: SiteId, zones: Sequence[Zone], actor: str
+) -> FieldProblem | None:
+    """Add or change zones: all or none; refused when a rule is out of its range or asks for something unknown."""
+    known = repository.requirement_ids(session, site_id) if any(zone.requires for zone in zones) else frozenset()
     for zone in zones:
-        problem = _zone_problem(zone)
+        problem = fields.zone_problem(zone, known)
         if problem is not None:
             return problem
     repository.upsert_zones(session, site_id, [asdict(zone) for zone in zones])
@@ -138,24 +151,13 @@ def put_zones(session: WriteSession, system: System, site_id: SiteId, zones: Seq
     return None
 
 
-def _zone_problem(zone: Zone) -> str | None:
-    if not 0 <= zone.passback_minutes <= MAX_PASSBACK_MINUTES:
-        return f"zone {zone.id}: passback_minutes is 0 to {MAX_PASSBACK_MINUTES}"
-    if not 1 <= zone.passback_forgets_hours <= MAX_FORGETS_HOURS:
-        return f"zone {zone.id}: passback_forgets_hours is 1 to {MAX_FORGETS_HOURS}"
-    if not 0 <= zone.occupancy_limit <= MAX_OCCUPANCY:
-        return f"zone {zone.id}: occupancy_limit is 0 (none) to {MAX_OCCUPANCY}"
-    return None
-
-
-def put_schedule(session: WriteSession, system: System, site_id: SiteId, schedule: Schedule, actor: str) -> str | None:
-    """Add or change a schedule; refused when an interval is wrong."""
-    if len(schedule.intervals) > MAX_INTERVALS:
-        return f"a schedule has at most {MAX_INTERVALS} intervals"
-    for interval in schedule.intervals:
-        problem = interval_error(interval)
-        if problem is not None:
-            return problem
+def put_schedule(
+    session: WriteSession, system: System, site_id: SiteId, schedule: Schedule, actor: str
+) -> FieldProblem | None:
+    """Add or change a schedule; refused when an interval is wrong or two of them overlap."""
+    problem = fields.schedule_problem(schedule)
+    if problem is not None:
+        return problem
     row = {**_names(schedule), "intervals": schedule.intervals}
     repository.upsert_schedules(session, site_id, [row])
     _changed(session, system, site_id, actor, "schedule", [msgspec.to_builtins(row)])
@@ -174,28 +176,32 @@ def clear_days(session: WriteSession, system: System, site_id: SiteId, days: Col
     _changed(session, system, site_id, actor, "day", [{"id": str(day), "kind": None} for day in sorted(days)])
 
 
-def put_level(session: WriteSession, system: System, site_id: SiteId, level: AccessLevel, actor: str) -> str | None:
-    """Add or change an access level; refused when its schedule or a zone is unknown."""
-    if level.schedule_id not in {row["id"] for row in repository.schedule_rows(session, site_id)}:
-        return f"there is no schedule {level.schedule_id}"
-    unknown = set(level.zones) - {row["id"] for row in repository.zone_rows(session, site_id)}
-    if unknown:
-        return f"there is no zone {min(unknown)}"
+def put_level(
+    session: WriteSession, system: System, site_id: SiteId, level: AccessLevel, actor: str
+) -> FieldProblem | None:
+    """Add or change an access level; refused when it leads nowhere, or its schedule or a zone is unknown."""
+    schedules = {row["id"] for row in repository.schedule_rows(session, site_id)}
+    problem = fields.level_problem(level, schedules, {row["id"] for row in repository.zone_rows(session, site_id)})
+    if problem is not None:
+        return problem
     row = {**asdict(level), "zones": list(level.zones)}
     repository.upsert_levels(session, site_id, [row])
     _changed(session, system, site_id, actor, "level", [row])
     return None
 
 
-def put_lanes(session: WriteSession, system: System, site_id: SiteId, lanes: Sequence[Lane], actor: str) -> str | None:
-    """Add or change lanes; refused when a zone is unknown or a lane leads nowhere."""
+def put_lanes(
+    session: WriteSession, system: System, site_id: SiteId, lanes: Sequence[Lane], actor: str
+) -> FieldProblem | None:
+    """Add or change lanes: all or none; refused when a zone or schedule is unknown or a lane leads nowhere."""
     zones = {row["id"] for row in repository.zone_rows(session, site_id)}
+    schedules = {row["id"] for row in repository.schedule_rows(session, site_id)}
+    readers = {row["reader"]: row["id"] for row in repository.lane_rows(session, site_id)}
     for lane in lanes:
-        unknown = {lane.from_zone, lane.to_zone} - zones
-        if unknown:
-            return f"there is no zone {min(unknown)}"
-        if lane.from_zone == lane.to_zone:
-            return f"lane {lane.id} leads from {lane.from_zone} to itself"
+        problem = fields.lane_problem(lane, zones, schedules, readers)
+        if problem is not None:
+            return problem
+        readers[lane.reader] = lane.id
     repository.upsert_lanes(session, site_id, [asdict(lane) for lane in lanes])
     _changed(session, system, site_id, actor, "lane", [asdict(lane) for lane in lanes])
     return None

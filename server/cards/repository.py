@@ -162,7 +162,11 @@ _POLICY_ROWS = text("""
            case when d.credit then d.id else '' end as credit,
            k.application,
            coalesce((select array_agg(l.level_id order by l.level_id) from person_level l
-                     where l.person_id = c.person_id and p.state = 'active'), '{}') as levels
+                     where l.person_id = c.person_id and p.state = 'active'), '{}') as levels,
+           coalesce(p.extended, false) as extended,
+           (select json_agg(json_build_array(f.requirement_id, floor(extract(epoch from f.valid_from) * 1000),
+                    floor(extract(epoch from f.valid_until) * 1000)) order by f.requirement_id)
+            from person_proof f where f.person_id = c.person_id) as proofs
     from credential k join card c on c.id = k.card_id
     left join person p on p.id = c.person_id
     left join account a on a.person_id = c.person_id

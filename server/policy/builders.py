@@ -25,6 +25,7 @@ from cardcore.access.items import (
     MenuItem,
     Passback,
     Product,
+    Proof,
     RateItem,
     ScheduleItem,
     SiteItem,
@@ -67,6 +68,9 @@ def zone_item(row: Row) -> ZoneItem:
         passback_forgets_hours=row["passback_forgets_hours"],
         occupancy_limit=row["occupancy_limit"],
         occupancy_hard=row["occupancy_hard"],
+        requires=tuple(sorted(row["requires"])),
+        pairs=row["pairs"],
+        pair_seconds=row["pair_seconds"],
     )
 
 
@@ -88,6 +92,9 @@ def level_item(row: Row) -> LevelItem:
         schedule=row["schedule_id"],
         passback_exempt=row["passback_exempt"],
         overrides_lockdown=row["overrides_lockdown"],
+        needs_escort=row["needs_escort"],
+        escorts=row["escorts"],
+        supervises=row["supervises"],
     )
 
 
@@ -116,6 +123,15 @@ def lane_item(row: Row) -> LaneItem:
         pulse_ms=row["pulse_ms"],
         has_pass_sensor=row["has_pass_sensor"],
         has_ready_input=row["has_ready_input"],
+        locked_hours=row["locked_hours"],
+        free_hours=row["free_hours"],
+        first_person=row["first_person"],
+        held=LaneMode(row["held"]) if row["held"] else None,
+        held_until_ms=to_millis(row["held_until"]) if row["held_until"] else 0,
+        interlock=row["interlock"],
+        escort_seconds=row["escort_seconds"],
+        extended_window_ms=row["extended_window_ms"],
+        held_open_ms=row["held_open_ms"],
     )
 
 
@@ -135,6 +151,8 @@ def card_item(row: Row) -> CardItem:
         valid_from_ms=to_millis(row["valid_from"]) if row["valid_from"] else 0,
         valid_until_ms=to_millis(row["valid_until"]) if row["valid_until"] else NEVER_ENDS_MS,
         credit=row["credit"],
+        proofs=tuple(Proof(name, int(begins), int(ends)) for name, begins, ends in row["proofs"] or ()),
+        extended=row["extended"],
     )
 
 

@@ -123,6 +123,18 @@ def load_snapshot(session: Session, site_id: SiteId) -> Snapshot:
     return Snapshot.empty().with_changes(version, items)
 
 
+RULE_KINDS = frozenset({"site", "zone", "schedule", "day", "level", "threat", "lane"})
+
+
+def rules_snapshot(session: Session, site_id: SiteId, card_ids: Collection[CardId]) -> Snapshot:
+    """Return the policy of lanes with some cards in it and no others, as `decide` needs it for those cards."""
+    items: list[Item] = site_items(session, site_id, RULE_KINDS)
+    if card_ids:
+        items += [builders.card_item(row) for row in card_rows.policy_rows(session, site_id, card_ids)]
+    states = [StateItem(item_key(item), encode_item(item)) for item in items]
+    return Snapshot.empty().with_changes(current_version(session, site_id), states)
+
+
 def denied(session: Session, site_id: SiteId) -> list[DeniedCard]:
     """Return every credential whose card is not active, in order of credential."""
     refused: list[DeniedCard] = []

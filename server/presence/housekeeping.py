@@ -12,6 +12,7 @@ from cardcore.ids import SiteId, ZoneId
 from server.access import threats
 from server.alarms import service as alarms
 from server.database import Database, DatabaseUnavailableError, WriteSession
+from server.lanes import service as lanes
 from server.ledger.service import business_day
 from server.link.ports import Run
 from server.presence import repository, service
@@ -53,5 +54,6 @@ class Housekeeping:
 
     def _of_site(self, session: WriteSession, site: SiteId) -> tuple[list[str], list[ZoneId]]:
         alarms.look(session, self._system, site)
+        lanes.end_due(session, self._system, site)
         day = business_day(session, self._system, site)
         return threats.end_due(session, self._system, site), service.reset_nightly(session, self._system, site, day)

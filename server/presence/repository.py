@@ -15,6 +15,11 @@ def lock_position(session: Connection, site_id: UUID, person_id: UUID) -> RowMap
     return session.execute(_LOCK, {"site_id": site_id, "person_id": person_id}).mappings().one_or_none()
 
 
+def position(session: Connection, site_id: UUID, person_id: UUID) -> RowMapping | None:
+    """Return a person's position, or None when nobody knows it."""
+    return session.execute(_POSITION, {"site_id": site_id, "person_id": person_id}).mappings().one_or_none()
+
+
 def forget(session: Connection, person_id: UUID) -> None:
     """Forget a person's position."""
     session.execute(_FORGET, {"person_id": person_id})
@@ -55,6 +60,7 @@ def heads(session: Connection, site_id: UUID, since: datetime) -> Sequence[RowMa
 
 
 _SITES = text("select id from site order by id")
+_POSITION = text("select * from presence where site_id = :site_id and person_id = :person_id")
 _LOCK = text("select * from presence where site_id = :site_id and person_id = :person_id for update")
 _FORGET = text("delete from presence where person_id = :person_id")
 _FORGET_ZONE = text("delete from presence where site_id = :site_id and zone_id = :zone_id and at < :before")

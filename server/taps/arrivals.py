@@ -10,9 +10,10 @@ from uuid import UUID
 from msgspec import Struct
 
 from cardcore.access.items import AccountState
+from cardcore.access.moments import LaneMoment
 from cardcore.access.presence import Position
 from cardcore.canteen.limits import Pin
-from cardcore.ids import DeviceId, PersonId, SiteId, TapKey, ZoneId
+from cardcore.ids import DeviceId, LaneId, PersonId, SiteId, TapKey, ZoneId
 from cardcore.journal import Record
 from cardcore.reasons import Reason
 from cardcore.wire.messages import RecordStatus
@@ -211,6 +212,8 @@ class Facts:
     """Of each site, by (role, name)."""
     crowds: dict[SiteId, SiteCrowd] = field(default_factory=dict)
     """Of the sites where a lane's rule asks where people are."""
+    moments: dict[SiteId, dict[LaneId, LaneMoment]] = field(default_factory=dict)
+    """Of the sites where a lane's rule asks what happened at it just before."""
 
     def charge_of(self, key: TapKey) -> ChargeRow | None:
         """Return the newest charge of a tap that was asked about."""
@@ -235,3 +238,4 @@ class Writes:
     zone_state: dict[tuple[SiteId, ZoneId], Row] = field(default_factory=dict)
     """Unknown heads to add, and since when a zone is uncertain."""
     alarms: AlarmRows = field(default_factory=AlarmRows)
+    moments: dict[tuple[SiteId, LaneId], LaneMoment] = field(default_factory=dict)

@@ -23,7 +23,7 @@ from cardcore.money import Fen
 from cardcore.reasons import ALARMING, Reason
 from cardcore.wire.messages import RecordStatus
 from server.alarms.kinds import ENDS
-from server.taps import alarms, crowd, proofs
+from server.taps import alarms, crowd, moments, proofs
 from server.taps.arrivals import (
     AccountRow,
     Arrival,
@@ -142,7 +142,7 @@ class Batch:
         if intent.purpose is Purpose.TILL:
             decision = self._meal(arrival, key, intent, snapshot, card, at)
         else:
-            decision = self._gate(arrival.device, intent, snapshot, at)
+            decision = self._gate(arrival, intent, snapshot, at)
         journal.charges.setdefault(key.seq, None)
         stored = StoredRecord(
             record.hash, "intent", intent.purpose, intent.place, intent.credential, decision,
@@ -155,12 +155,16 @@ class Batch:
     def _seen(self) -> alarms.Seen:
         return alarms.Seen(self._ids.uuid7(), self._now)
 
-    def _gate(self, device: LinkDevice, intent: Intent, snapshot: Snapshot, at: datetime) -> LiveDecision:
+    def _gate(self, arrival: Arrival, intent: Intent, snapshot: Snapshot, at: datetime) -> LiveDecision:
+        device = arrival.device
         if intent.place not in device.places:
             return LiveDecision(granted=False, reason=Reason.LANE_UNKNOWN, policy_version=snapshot.version)
         tap = GateTap(intent.credential, LaneId(intent.place), intent.possibly_stale)
-        state = SiteState(whereabouts=crowd.whereabouts(self._facts, device.site))
-        decision = decide(tap, snapshot, state, at)
+        where, remembered = crowd.whereabouts(self._facts, device.site), moments.known(self._facts, device.site)
+        decision = decide(tap, snapshot, SiteState(whereabouts=where, moments=remembered), at)
+        lane = snapshot.lane(intent.place)
+        if arrival.live and lane is not None:
+            moments.tapped(self._facts, self.writes, device.site, lane, (decision.card, decision.reason, at))
         return LiveDecision(decision.granted, decision.reason, decision.policy_version)
 
     def _meal(
@@ -223,6 +227,8 @@ class Batch:
                 self._settle(arrival, TapKey(key.device, key.epoch, later.tap_seq), later, tap)
             if later.outcome is OutcomeKind.PASSED:
                 self._passed(arrival, tap, self.event_time(later.stamp))
+            elif later.outcome is OutcomeKind.NOT_USED and (lane := self._lane_of(arrival.device, tap.place)):
+                moments.ended(self._facts, self.writes, arrival.device.site, lane)
         stored = StoredRecord(
             record.hash, kind, tap.purpose, tap.place, tap.credential, None, tap.card_id, tap.person_id
         )
@@ -234,10 +240,14 @@ class Batch:
         lane = self._lane_of(arrival.device, tap.place)
         if lane is None:
             return
+        card, site = snapshot.card(tap.credential), arrival.device.site
         if snapshot.needs_proof:
-            proofs.passed(self._account_of(snapshot.card(tap.credential)), snapshot, tap.place, at)
-        if tap.person_id is not None:
-            crowd.passed(self._facts, self.writes, arrival.device.site, PersonId(tap.person_id), lane, at)
+            proofs.passed(self._account_of(card), snapshot, tap.place, at)
+        late = self._now - at > LIVE_AGE
+        partner = moments.passed(self._facts, self.writes, site, lane, card, snapshot, at, late=late)
+        for person in (tap.person_id, partner):
+            if person is not None:
+                crowd.passed(self._facts, self.writes, site, PersonId(person), lane, at)
 
     def _lane_of(self, device: LinkDevice, place: str) -> LaneItem | None:
         """Return a lane that the device has charge of: what it says of another's is kept, and moves nobody."""

@@ -17,7 +17,7 @@ from cardcore.canteen.selling import DAY, MEAL, MONTH
 from cardcore.clock import from_millis, site_time
 from cardcore.ids import SiteId, TapKey
 from cardcore.journal import Decided, Intent, Outcome, Purpose
-from server.taps import crowd, proofs
+from server.taps import crowd, moments, proofs
 from server.taps.arrivals import Arrival, Facts, Journal, JournalKey
 from server.taps.checks import Checked
 from server.taps.ledger_sheet import agrees
@@ -54,6 +54,7 @@ def gather(
     if any(snapshot.needs_proof for snapshot in snapshots.values()):
         proofs.gather(store, frames, snapshots, facts, now)
     crowd.gather(store, frames, snapshots, facts, now)
+    moments.gather(store, snapshots, facts)
     facts.ledger_accounts = {site: _ledger_accounts(store, memory, site, snapshots[site].version) for site in sites}
     return facts, snapshots
 

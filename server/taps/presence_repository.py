@@ -1,4 +1,4 @@
-"""The tap path's SQL of where people are, for use inside its pipeline."""
+"""The tap path's SQL of where people are and what lanes remember, for use inside its pipeline."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 import psycopg
 
+from cardcore.access.moments import LaneMoment
 from cardcore.access.presence import Position
-from cardcore.ids import PersonId, SiteId, ZoneId
+from cardcore.ids import LaneId, PersonId, SiteId, ZoneId
 from server.taps.arrivals import SiteCrowd, Writes
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -33,6 +34,11 @@ def crowd(
     return SiteCrowd(found, inside, unknown, {zone for zone, _, uncertain in rows if uncertain})
 
 
+def lane_moments(connection: Connection, site: SiteId) -> dict[LaneId, LaneMoment]:
+    """Lock and read what a site's lanes remember."""
+    return {LaneId(row[0]): LaneMoment(*row[1:]) for row in connection.execute(_LOCK_MOMENTS, (site,))}
+
+
 def write(connection: Connection, writes: Writes) -> None:
     """Move people, in the order of their passages, and unknown heads."""
     if writes.presence:
@@ -42,6 +48,12 @@ def write(connection: Connection, writes: Writes) -> None:
         rows = [{"uncertain_since": None, **row} for _, row in sorted(writes.zone_state.items())]
         document = _json.encode(rows).decode()
         connection.execute(_ZONE_STATE, (document, document))
+    if writes.moments:
+        moments = [
+            {"site_id": site, "lane_id": lane, **moment._asdict()}
+            for (site, lane), moment in sorted(writes.moments.items())
+        ]
+        connection.execute(_KEEP_MOMENTS, (_json.encode(moments).decode(),))
 
 
 _POSITIONS = "select person_id, zone_id, at from presence where person_id = any(%s) order by person_id"
@@ -67,4 +79,18 @@ _ZONE_STATE = """
             select moved from json_to_recordset(%s) m(site_id uuid, zone_id text, moved integer)
             where m.site_id = zone_state.site_id and m.zone_id = zone_state.zone_id)),
         uncertain_since = coalesce(zone_state.uncertain_since, excluded.uncertain_since)
+"""
+_LOCK_MOMENTS = """
+    select lane_id, open_until, waiting, waiting_since, partner, escort, escort_at, supervised_at
+    from lane_moment where site_id = %s order by lane_id for update
+"""
+_KEEP_MOMENTS = """
+    insert into lane_moment (site_id, lane_id, open_until, waiting, waiting_since, partner, escort, escort_at,
+        supervised_at)
+    select * from json_to_recordset(%s) r(site_id uuid, lane_id text, open_until timestamptz, waiting uuid,
+        waiting_since timestamptz, partner uuid, escort uuid, escort_at timestamptz, supervised_at timestamptz)
+    on conflict (site_id, lane_id) do update
+    set open_until = excluded.open_until, waiting = excluded.waiting, waiting_since = excluded.waiting_since,
+        partner = excluded.partner, escort = excluded.escort, escort_at = excluded.escort_at,
+        supervised_at = excluded.supervised_at
 """

@@ -19,7 +19,8 @@ from psycopg.adapt import Buffer, Dumper
 from psycopg.pq import Format
 
 from cardcore.access.items import AccountState
-from cardcore.ids import DeviceId, PersonId, SiteId, TapKey, ZoneId
+from cardcore.access.moments import LaneMoment
+from cardcore.ids import DeviceId, LaneId, PersonId, SiteId, TapKey, ZoneId
 from server.alarms import repository as alarm_rows
 from server.taps import presence_repository, row_bytes
 from server.taps.arrivals import (
@@ -187,6 +188,10 @@ class PostgresTaps:
     def crowd(self, site: SiteId, people: Sequence[PersonId], counted: Mapping[ZoneId, datetime]) -> SiteCrowd:
         """Read where people are and how full the `counted` zones are."""
         return presence_repository.crowd(self._connection, site, people, counted)
+
+    def lane_moments(self, site: SiteId) -> dict[LaneId, LaneMoment]:
+        """Lock and read what a site's lanes remember."""
+        return presence_repository.lane_moments(self._connection, site)
 
     def ledger_accounts(self, site: SiteId) -> dict[tuple[str, str], UUID]:
         """Read a site's accounts that take charges or stand for a missing purse, by role and name."""

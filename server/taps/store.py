@@ -11,7 +11,8 @@ from datetime import date, datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from cardcore.ids import PersonId, SiteId, TapKey, ZoneId
+from cardcore.access.moments import LaneMoment
+from cardcore.ids import LaneId, PersonId, SiteId, TapKey, ZoneId
 from server.taps.arrivals import (
     AccountRow,
     Chained,
@@ -101,6 +102,10 @@ class TapStore(Protocol):
 
         A zone counts who passed into it last after its instant, and its unknown heads.
         """
+        ...
+
+    def lane_moments(self, site: SiteId) -> dict[LaneId, LaneMoment]:
+        """Lock what a site's lanes remember, in order of lane, and read it."""
         ...
 
     def ledger_accounts(self, site: SiteId) -> dict[tuple[str, str], UUID]:

@@ -7,9 +7,10 @@ from datetime import date, datetime
 from uuid import UUID
 
 from cardcore.access.items import AccountState, CardItem, Item, item_key
+from cardcore.access.moments import LaneMoment
 from cardcore.access.presence import Position
 from cardcore.access.snapshot import encode_item, item_digest
-from cardcore.ids import DeviceId, PersonId, TapKey, ZoneId
+from cardcore.ids import DeviceId, LaneId, PersonId, TapKey, ZoneId
 from server.taps.rows import ChargeInsert, RecordInsert, TransferInsert
 
 MODULUS = 2**256
@@ -73,6 +74,7 @@ class Tables:
     presence: dict[PersonId, Position] = field(default_factory=dict)
     unknown_heads: dict[ZoneId, int] = field(default_factory=dict)
     uncertain_zones: set[ZoneId] = field(default_factory=set)
+    moments: dict[LaneId, LaneMoment] = field(default_factory=dict)
     ledger_accounts: dict[tuple[str, str], UUID] = field(default_factory=dict)
     """By role and name."""
     accounts: dict[UUID, AccountData] = field(default_factory=dict)

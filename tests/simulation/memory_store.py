@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from uuid import UUID
 
+from cardcore.access.moments import LaneMoment
 from cardcore.access.presence import Position
-from cardcore.ids import DeviceId, PersonId, SiteId, TapKey, ZoneId
+from cardcore.ids import DeviceId, LaneId, PersonId, SiteId, TapKey, ZoneId
 from server.taps.arrivals import (
     AccountRow,
     Chained,
@@ -179,6 +180,9 @@ class MemoryTaps:
         }
         return SiteCrowd(positions, inside, unknown, set(tables.uncertain_zones))
 
+    def lane_moments(self, site: SiteId) -> dict[LaneId, LaneMoment]:
+        return dict(self._tables.moments)
+
     def ledger_accounts(self, site: SiteId) -> dict[tuple[str, str], UUID]:
         return {key: value for key, value in self._tables.ledger_accounts.items() if key[0] in ROLES}
 
@@ -210,6 +214,7 @@ class MemoryTaps:
                 tables.transfers_of.setdefault(transfer.charge_id, []).append(transfer)
         self._write_accounts(facts)
         self._move_people(writes)
+        self._tables.moments |= {lane: moment for (_, lane), moment in writes.moments.items()}
         self._write_rare(writes)
 
     def _check_unique(self, writes: Writes) -> None:

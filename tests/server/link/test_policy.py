@@ -10,8 +10,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from cardcore.clock import to_millis
+from cardcore.ids import LaneId
 from cardcore.reasons import Reason
 from cardcore.wire.messages import (
+    Command,
+    CommandDone,
     Deny,
     Goodbye,
     GoodbyeCode,
@@ -27,6 +31,8 @@ from server.cards import service as cards
 from server.database import WriteSession
 from server.devices import service as devices
 from server.devices.service import DEVICE_TOPIC
+from server.lanes import service as lanes
+from server.lanes.orders import Orders
 from server.link.listener import POLICY_TOPIC, Listener
 from server.link.session import Session
 from server.outbox.pump import Pump
@@ -47,12 +53,17 @@ def policy_of(peer: Peer, heard_before: int = 0) -> list[ToDaemon]:
     return [one for one in peer.heard[heard_before:] if isinstance(one, POLICY_MESSAGES)]
 
 
+def listener(bus: LocalBus, link: LinkServer, site: LinkSite) -> Listener:
+    orders = Orders(link.directory, site.database, link.run, site.system)
+    return Listener(bus, link.directory, link.devices, link.run, orders)
+
+
 @pytest.fixture
 async def bus(link: LinkServer, link_site: LinkSite) -> AsyncIterator[LocalBus]:
     """Carry hints from the outbox to the links, as a running server does."""
     bus = LocalBus()
     pump = Pump(link_site.database, link.run, bus, link_site.system.clock)
-    listening = asyncio.create_task(Listener(bus, link.directory, link.devices, link.run).serve())
+    listening = asyncio.create_task(listener(bus, link, link_site).serve())
     await pump.start()
     yield bus
     await pump.close()
@@ -151,7 +162,7 @@ async def test_a_revoked_device_is_sent_away(link: LinkServer, link_site: LinkSi
     peer = await connected(link, link_site)
     bus = LocalBus()
     if has_bus:
-        listening = asyncio.create_task(Listener(bus, link.directory, link.devices, link.run).serve())
+        listening = asyncio.create_task(listener(bus, link, link_site).serve())
     else:
         listening = asyncio.create_task(link.directory.watch())
     pump = Pump(link_site.database, link.run, bus, link_site.system.clock)
@@ -184,3 +195,25 @@ async def test_a_lane_given_to_a_connected_device_is_known_by_the_hint_alone(
     session = link.directory._sessions[peer.box.device]
     assert isinstance(session, Session)
     await until(lambda: "g03" in session._link.places)
+
+
+async def test_a58_an_order_opens_the_lane_over_the_link_and_its_end_is_kept(
+    link: LinkServer, link_site: LinkSite, bus: LocalBus
+) -> None:
+    peer = await connected(link, link_site)
+    await until(lambda: link_site.rows("select connected from device_status") == [(True,)])
+    system, site = link_site.system, link_site.site
+    order = link_site.database.write(
+        lambda session: lanes.order_open(session, system, site, "staff:guard", LaneId("g01"), "a wheelchair")
+    )
+    assert isinstance(order, lanes.Order)
+    command = await peer.expect(Command)
+    assert (command.place, command.actor, command.reason) == ("g01", "staff:guard", "a wheelchair")
+    assert command.issued_at_ms == to_millis(order.given_at)
+    await peer.say(CommandDone(command.nonce, "refused", "lane_busy"))
+
+    def ended() -> bool:
+        found = link_site.database.read(lambda session: lanes.order(session, system, site, order.id))
+        return found is not None and (found.result, found.detail) == ("refused", "lane_busy")
+
+    await until(ended)

@@ -130,4 +130,4 @@ def test_a_rule_out_of_its_range_names_the_field(
     zone = Zone(HALL, "Hall", "大厅", **rules)  # type: ignore[arg-type]
     problem = database.write(lambda session: access.put_zones(session, system, site, [zone], "test"))
     assert problem is not None
-    assert next(iter(rules)) in problem
+    assert problem.field == next(iter(rules))
