@@ -39,6 +39,7 @@ from server.outbox.pump import Pump
 from server.presence.housekeeping import Housekeeping
 from server.secrets_file import load_secrets
 from server.settings import Settings
+from server.subsidies.monthly import MonthlyTask
 from server.sweep.task import keep_sweeping
 from server.system import System, real_system
 from server.taps.batcher import Batcher
@@ -91,6 +92,7 @@ class Parts:
         self._listener = Listener(self.bus, self.directory, self.devices, self.run, orders)
         self._sealing = Sealing(self.database, self.run, self.system, self.devices, self.secrets.identity)
         self._housekeeping = Housekeeping(self.database, self.run, self.system)
+        self._monthly = MonthlyTask(self.database, self.run, self.system)
         self._lookout = Lookout(self.database, self.run, self.system)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -103,6 +105,7 @@ class Parts:
         self.spawn("batcher", self.batcher.serve())
         self.spawn("audit-sealer", self._sealing.serve())
         self.spawn("housekeeping", self._housekeeping.serve())
+        self.spawn("monthly", self._monthly.serve())
         self.spawn("lookout", self._lookout.serve())
         self.spawn("directory-watch", self.directory.watch())
         self.spawn("sweep", keep_sweeping(self.database, self.run, self.system, self.metrics))

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from cardcore.ids import AccountId, CategoryId, ChargeId, MealId, SiteId, StaffId, TillId
+from cardcore.ids import CategoryId, ChargeId, MealId, SiteId, StaffId, TillId
 from cardcore.money import Fen, parse_yuan, yuan_text
 from server.approvals import service as approvals
 from server.approvals.models import ApprovalRefusal, Operation
@@ -19,13 +19,12 @@ from server.approvals.texts import text_of
 from server.audit.service import staff_actor
 from server.cli.close import chosen_language
 from server.cli.opened import Opened, SiteChoiceError, opened
+from server.cli.persons import account_of
 from server.cli.signed_in import add_login, signed_in
 from server.corrections.approved import ADJUSTMENT, PAPER, REFUND, AdjustmentWanted, PaperWanted, RefundWanted
 from server.corrections.texts import TEXTS
-from server.ledger import repository as ledger_rows
 from server.ledger.merging import MERGE, MergeAccounts
 from server.ledger.rules import ALL_CATEGORIES, PurseRule, RuleRefusal, debts, put_rule
-from server.people import repository as people_rows
 from server.settings import Settings
 from server.staff import service as staff_service
 from server.staff.roles import Permission
@@ -116,7 +115,7 @@ def _refund(arguments: argparse.Namespace, _found: Opened, _site: SiteId) -> Ask
 
 
 def _adjust(arguments: argparse.Namespace, found: Opened, site: SiteId) -> Asked:
-    account = _account(found, site, arguments.person)
+    account = account_of(found, site, arguments.person)
     return ADJUSTMENT, AdjustmentWanted(account, arguments.purse, parse_yuan(arguments.amount))
 
 
@@ -125,13 +124,13 @@ def _paper(arguments: argparse.Namespace, found: Opened, site: SiteId) -> Asked:
     if at.tzinfo is None:
         msg = "say the zone of the time, as in 2026-09-07T12:05+08:00"
         raise _UsedWronglyError(msg)
-    account = _account(found, site, arguments.person)
+    account = account_of(found, site, arguments.person)
     meal, amount = MealId(arguments.meal), parse_yuan(arguments.amount)
     return PAPER, PaperWanted(arguments.slip, account, TillId(arguments.till), meal, amount, at)
 
 
 def _merge(arguments: argparse.Namespace, found: Opened, site: SiteId) -> Asked:
-    return MERGE, MergeAccounts(_account(found, site, arguments.source), _account(found, site, arguments.target))
+    return MERGE, MergeAccounts(account_of(found, site, arguments.source), account_of(found, site, arguments.target))
 
 
 def _plan(arguments: argparse.Namespace, _found: Opened, _site: SiteId) -> Asked:
@@ -179,17 +178,6 @@ def _debts(found: Opened, site: SiteId, staff: StaffId) -> int:
     for debt in found.database.read(lambda session: debts(session, site, 1, now)).rows:
         print(f"{debt.number:<20} {debt.name:<12} {debt.kind:<8} {yuan_text(debt.owed):>12} {debt.since:%Y-%m-%d}")
     return 0
-
-
-def _account(found: Opened, site: SiteId, number: str) -> AccountId:
-    person = found.database.read(lambda session: people_rows.by_number(session, site, number))
-    row = None
-    if person is not None:
-        row = found.database.read(lambda session: ledger_rows.account_of_person(session, site, person["id"]))
-    if row is None:
-        msg = f"nobody with an account has the number {number}"
-        raise _UsedWronglyError(msg)
-    return AccountId(row["id"])
 
 
 def _meals(text: str) -> Fen:

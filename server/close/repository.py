@@ -137,6 +137,16 @@ def assign(session: Connection, finding_id: UUID, owner: str) -> None:
     session.execute(_ASSIGN, {"id": finding_id, "owner": owner})
 
 
+def insert_reminder(session: Connection, row: Mapping[str, Any]) -> None:
+    """Add a finding of no day (id, site_id, kind, subject, owner, at) unless one of this subject was ever there."""
+    session.execute(_INSERT_REMINDER, row)
+
+
+def settle_reminders(session: Connection, site_id: UUID, kind: str, through: str, at: datetime) -> None:
+    """Settle the open findings of a kind whose subjects are not later than one."""
+    session.execute(_SETTLE_REMINDERS, {"site_id": site_id, "kind": kind, "through": through, "at": at})
+
+
 def open_count(session: Connection, site_id: UUID, from_day: date, through_day: date) -> int:
     """Count the open findings of closed days."""
     parameters = {"site_id": site_id, "from_day": from_day, "through_day": through_day}
@@ -247,4 +257,13 @@ _ASSIGN = text("update finding set owner = :owner where id = :id")
 _OPEN_COUNT = text("""
     select count(*) from finding where site_id = :site_id and business_day between :from_day and :through_day
         and closed_at is null
+""")
+_INSERT_REMINDER = text("""
+    insert into finding (id, site_id, kind, subject, owner, opened_at)
+    select :id, :site_id, :kind, :subject, :owner, :at
+    where not exists (select from finding where site_id = :site_id and kind = :kind and subject = :subject)
+""")
+_SETTLE_REMINDERS = text("""
+    update finding set closed_at = :at, closed_by = 'system', explanation = 'the month is locked'
+    where site_id = :site_id and kind = :kind and subject <= :through and closed_at is null
 """)

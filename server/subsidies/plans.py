@@ -113,6 +113,8 @@ def _run(session: WriteSession, system: System, site_id: SiteId, plan: RowMappin
     route, number = ROUTES[kind], f"plan:{plan['id']}:{month:%Y-%m}"
     batch = _batch(session, system, site_id, kind, number, actor)
     accounts = [AccountId(row) for row in repository.entitled(session, site_id, plan["category_id"], batch["id"])]
+    if not accounts:
+        return MonthRun(plan["id"], 0, Fen(0), Fen(0), 0)
     booking = Booking(session, system, site_id, actor)
     place = booking.books(route.role, route.name)
     purses = booking.lock((account, route.purse) for account in accounts)

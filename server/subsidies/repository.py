@@ -86,6 +86,11 @@ def clashing_plan(session: Connection, row: Mapping[str, Any]) -> str | None:
     return found
 
 
+def sites(session: Connection) -> list[UUID]:
+    """Return every site."""
+    return list(session.execute(_SITES).scalars())
+
+
 def plans_of(session: Connection, site_id: UUID, month: date) -> Rows:
     """Return the plans in force in a month."""
     return session.execute(_PLANS_OF, {"site_id": site_id, "month": month}).mappings().all()
@@ -164,3 +169,4 @@ _ENTITLED = text("""
         and not exists (select from credit_line l where l.batch_id = :batch_id and l.account_id = a.id)
     order by a.id
 """)
+_SITES = text("select id from site order by id")
