@@ -138,13 +138,16 @@ def is_upload(request: Request) -> bool:
 
 async def read_upload(request: Request, field: str = "file") -> Upload:
     """Read the one file of a form, at most `MAX_UPLOAD_BYTES`; raises HTTPException 400 if there is none."""
-    form = await request.form(max_files=1, max_fields=MAX_FORM_FIELDS, max_part_size=MAX_BODY_BYTES)
-    file = form.get(field)
-    if not isinstance(file, UploadFile):
-        raise HTTPException(400)
-    content = await file.read()
-    fields = {name: value for name, value in form.items() if isinstance(value, str)}
-    return Upload(file.filename or "", content, fields)
+    read: Upload | None = getattr(request.state, "upload", None)  # the form token is looked at before the handler reads
+    if read is not None:
+        return read
+    async with request.form(max_files=1, max_fields=MAX_FORM_FIELDS, max_part_size=MAX_BODY_BYTES) as form:
+        file = form.get(field)
+        if not isinstance(file, UploadFile):
+            raise HTTPException(400)
+        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        request.state.upload = read = Upload(file.filename or "", await file.read(), fields)
+    return read
 
 
 async def visit(request: Request) -> Visit:

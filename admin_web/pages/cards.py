@@ -11,6 +11,7 @@ from admin_web.pages.searching import read_search
 from admin_web.visits import StaffVisit, Visit, read_form
 from cardcore.access.items import Product
 from cardcore.ids import CardId
+from server.cards.life import LifeStep, take_step
 from server.cards.service import CardChange
 from server.reports.rows import BlockReason, CardStatus
 from server.staff.roles import Permission
@@ -23,10 +24,11 @@ AREA = Area(
         "cards_search": frozenset({Permission.CARDS_READ}),
         "card": frozenset({Permission.CARDS_READ}),
         "card_block": frozenset({Permission.CARDS_BLOCK, Permission.CARDS_REPORT_LOST}),
+        "card_step": frozenset({Permission.CARDS_BLOCK, Permission.CARDS_REPORT_LOST, Permission.CARDS_ISSUE}),
         "card_unblock": frozenset({Permission.CARDS_UNBLOCK, Permission.CARDS_UNBLOCK_APPROVE}),
     },
     (Place("/cards", "credit-card", "nav.cards", Permission.CARDS_READ, Group.PEOPLE, "c"),),
-    (CardChange, CardStatus, BlockReason, Product),
+    (CardChange, CardStatus, BlockReason, Product, LifeStep),
 )
 
 CHANGE_STATUS = {
@@ -71,6 +73,23 @@ async def card_block(visit: StaffVisit, card_id: UUID) -> Response:
     block = visit.web.services.cards.block
     change = await visit.web.services.run(block, CardId(card_id), BlockReason(chosen), visit.actor)
     return await _card(visit, CardId(card_id), CHANGE_STATUS[change], change)
+
+
+@router.post("/cards/{card_id}/step", name="card_step")
+async def card_step(visit: StaffVisit, card_id: UUID) -> Response:
+    """Take a step with a card: found, returned, revoked. The service asks for the step's own permission."""
+    form = await read_form(visit.request)
+    if form.get("step", "") not in {step.value for step in LifeStep}:
+        raise HTTPException(400)
+    step, by = LifeStep(form["step"]), (visit.actor, form.get("reason", ""))
+    change = await visit.write(
+        lambda session: take_step(session, visit.system, visit.site_id, CardId(card_id), step, by)
+    )
+    if change is CardChange.NOT_FOUND:
+        raise HTTPException(404)
+    if change in {CardChange.DONE, CardChange.UNCHANGED}:
+        return visit.go(f"/cards/{card_id}", said="card_step_taken")
+    return visit.go(f"/cards/{card_id}", said="card_step_refused")
 
 
 @router.post("/cards/{card_id}/unblock", name="card_unblock")

@@ -10,7 +10,7 @@ from admin_web.area import Area, Group, Place, allow
 from admin_web.pages.searching import read_search
 from admin_web.visits import StaffVisit, Visit
 from cardcore.ids import PersonId
-from server.reports.rows import PurseKind
+from server.reports.rows import PersonDeed, PurseKind
 from server.staff.roles import Permission
 
 router = APIRouter()
@@ -18,7 +18,7 @@ AREA = Area(
     router,
     allow(dict.fromkeys(("people", "people_search", "person"), Permission.PEOPLE_READ)),
     (Place("/people", "users", "nav.people", Permission.PEOPLE_READ, Group.PEOPLE, "p"),),
-    (PurseKind,),
+    (PurseKind, PersonDeed),
 )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from cardcore.ids import CardId, CategoryId, PersonId, SiteId
+from server.audit import repository as audit_rows
 from server.audit.service import Deed, record
 from server.cards import repository as card_rows
 from server.database import ReadSession, WriteSession
@@ -167,6 +168,11 @@ def search(session: ReadSession, site_id: SiteId, term: str, page: int) -> Page[
 def get(session: ReadSession, site_id: SiteId, person_id: PersonId) -> RowMapping | None:
     """Return a person's row with the names of department and category, or None."""
     return repository.get(session, site_id, person_id)
+
+
+def history(session: ReadSession, site_id: SiteId, person_id: PersonId) -> Sequence[RowMapping]:
+    """Return what was done to a person's entry, newest first."""
+    return audit_rows.of_object(session, site_id, f"person:{person_id}")
 
 
 def cards_of(session: ReadSession, site_id: SiteId, person_id: PersonId) -> Sequence[RowMapping]:

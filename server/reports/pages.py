@@ -29,6 +29,7 @@ from server.database import Database, ReadSession, WriteSession
 from server.devices import repository as device_rows
 from server.ledger import repository as ledger_rows
 from server.ledger import service as ledger
+from server.people import leaving
 from server.people import service as people
 from server.policy import service as policy
 from server.reports import service as reports
@@ -43,6 +44,9 @@ from server.reports.rows import (
     ChargesFound,
     DayFigures,
     DeviceRow,
+    PersonDeed,
+    PersonHistoryRow,
+    PersonRight,
     PersonRow,
     PersonView,
     PurseKind,
@@ -117,6 +121,11 @@ class PeoplePages:
             _person(row, self.site.language),
             tuple(_card(self.site, session, card) for card in people.cards_of(session, self.site.site_id, person_id)),
             tuple(PurseRow(PurseKind(purse.kind), purse.balance) for purse in held),
+            tuple(
+                PersonRight(right[f"name_{self.site.language}"] or right["id"], right["privileged"])
+                for right in leaving.rights(session, self.site.site_id, person_id)
+            ),
+            tuple(_person_history(row) for row in people.history(session, self.site.site_id, person_id)),
         )
 
 
@@ -270,7 +279,14 @@ def _person(row: RowMapping, language: str) -> PersonRow:
         category=row[f"category_{language}"],
         is_active=row["state"] == "active",
         card_count=row["card_count"],
+        has_photo=row.get("has_photo", False),
     )
+
+
+def _person_history(row: RowMapping) -> PersonHistoryRow:
+    known = {deed.value for deed in PersonDeed}
+    deed = PersonDeed(row["action"]) if row["action"] in known else PersonDeed.OTHER
+    return PersonHistoryRow(row["at"], deed, row["staff_name"])
 
 
 def _card(site: SitePages, session: ReadSession, row: RowMapping) -> CardRow:

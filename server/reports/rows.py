@@ -103,6 +103,38 @@ class PersonRow:
     category: str
     is_active: bool
     card_count: int
+    has_photo: bool = False
+
+
+class PersonDeed(StrEnum):
+    """What was done to a person's entry, as the audit log names it."""
+
+    CREATED = "person_created"
+    CHANGED = "person_changed"
+    STATE_SET = "person_state_set"
+    LEFT = "person_left"
+    LEVELS_SET = "levels_set"
+    PHOTO_SET = "person_photo_set"
+    PHOTO_DROPPED = "person_photo_dropped"
+    VALIDITY_SET = "person_validity_set"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRight:
+    """An access level of a person; a privileged one takes two people to give."""
+
+    name: str
+    is_privileged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PersonHistoryRow:
+    """One change of a person's entry; `actor` None is the system."""
+
+    at: datetime
+    deed: PersonDeed
+    actor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +144,8 @@ class PersonView:
     person: PersonRow
     cards: tuple[CardRow, ...]
     purses: tuple[PurseRow, ...]
+    rights: tuple[PersonRight, ...] = ()
+    history: tuple[PersonHistoryRow, ...] = ()
 
 
 class ChargeState(StrEnum):

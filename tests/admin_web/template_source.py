@@ -9,11 +9,18 @@ from pathlib import Path
 import admin_web
 from admin_web.area import Group
 from admin_web.i18n import Language, load_catalogue
+from admin_web.pages.issuing import STEPS
+from cardcore.access.items import Product
 from server.approvals.operations import OPERATIONS
 from server.approvals.wording import ALL_LEFT, HIDDEN, OF_CHARGE, WORDS
+from server.issuing.models import JobState
 from server.ledger.roles import TransferKind
+from server.people.drafts import COLUMNS
 from server.reports.rows import PurseKind
+from server.subsidies.cells import SheetProblem
 
+PROBLEMS = ("missing", "too_long", "unknown", "formula", "twice", "taken", "unreadable", "incomplete")
+"""Of a row (`server.people.import_rows.RowProblem`)."""
 ROOT = Path(admin_web.__file__).parent
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 SOURCES = sorted(ROOT.rglob("*.py"))
@@ -25,6 +32,14 @@ QUOTED = re.compile(r"""["']([a-z_]+\.[A-Za-z0-9_.]+)["']""")
 KNOWN = load_catalogue(Language.ENGLISH).keys()
 CONTENT = {field for operation in OPERATIONS.values() for field in operation.content.__struct_fields__}
 CHOSEN = {
+    "issuing.step_": STEPS,
+    "job_state.": tuple(JobState),
+    "product.": tuple(Product),
+    "people_import.": ("missing_column", "column_twice"),
+    "people_import.action_": ("create", "change", "same", "refused"),
+    "people_import.column_": COLUMNS,
+    "people_import.problem_": PROBLEMS,
+    "sheet_problem.": tuple(SheetProblem),
     "operation.": tuple(OPERATIONS),
     "content.": tuple((CONTENT - HIDDEN) | {*OF_CHARGE, ALL_LEFT}),
     "transfer_kind.": tuple(TransferKind),
