@@ -33,6 +33,7 @@ COMMANDS = {
     "stall": "contracts, purchases and settlement of stalls",
     "export": "write reports and books into files",
     "subsidy": "take in sheets of subsidies, payroll and bank files; run a month",
+    "till": "how tills charge, subsidies of first taps, missing prices",
     "desk": "a cashier's shift: cash over the counter, undo, closing an account",
     "money": "ask for refunds, corrections, monthly plans; set purse rules; list debts",
     "approval": "list what waits for a second person, and decide it",
