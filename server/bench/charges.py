@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,25 +38,30 @@ class Rounds:
     warm_seconds: float = 1.0
 
 
-def run(rig: Rig, cards: BenchCards, peer: Path | None, rounds: Rounds, report: Report) -> None:
-    """Measure; adds rows to the report. Wrong answers anywhere are a note that spoils the run."""
+def run(rig: Rig, cards: BenchCards, peer: Path | None, rounds: Rounds, report: Report, servers: int = 1) -> None:
+    """Measure; adds rows to the report. Wrong answers anywhere are a note that spoils the run.
+
+    With several servers, as many processes serve one database, each its share of the daemons.
+    """
     daemons = rig.till_daemons()
     mix = Mix(cards.tills_good, cards.tills_refused)
     found: dict[tuple[bool, int], list[Outcome]] = defaultdict(list)
     backlog: list[Outcome] = []
-    with rig.product() as server:
+    with ExitStack() as stack:
+        serving = [stack.enter_context(rig.product()) for _ in range(servers)]
+        ports = tuple(server.port for server in serving)
         if peer is not None:
             with rig.peer(peer, cards) as usual:
-                rig.load.give(Connect(HOST, server.port, daemons, usual.port, TILLS))
+                rig.load.give(Connect(HOST, ports, daemons, usual.port, TILLS))
                 _alternate(rig, mix, rounds, found, with_peer=True)
         else:
             report.notes.append("the peer was not found (give --peer FILE): no ratio to the usual service")
-            rig.connect(server, *daemons)
+            rig.load.give(Connect(HOST, ports, daemons))
             _alternate(rig, mix, rounds, found, with_peer=False)
         for number in range(rounds.rounds):
             rig_repository.checkpoint(rig.url)
             backlog.append(rig.load.give(Drain(rounds.backlog_frames, mix, PRICE_FEN, 900 + number)))
-        memory = memory_mib(server.process)
+        memory = memory_mib(serving[0].process)
         rig.load.give(Close())
     _rows(found, backlog, rounds, report)
     report.rows.append(Row("server memory after the charges", memory[0], "MiB", f"highest {memory[1]:.0f} MiB"))

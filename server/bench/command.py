@@ -80,7 +80,7 @@ def _measured(arguments: argparse.Namespace, lengths: Lengths, cases: list[str])
             best = floors.pgbench(stand, lengths.pgbench_seconds, report)
         if "charges" in cases and cards is not None:
             _say("charges, product and peer in turns")
-            charges.run(stand, cards, _peer(arguments.peer), lengths.rounds, report)
+            charges.run(stand, cards, _peer(arguments.peer), lengths.rounds, report, arguments.servers)
             charges.compare_pgbench(report, best)
         if "gate" in cases and cards is not None:
             _say(f"gate decisions, {lengths.large_cards:,} cards")
@@ -116,6 +116,7 @@ def _peer(named: Path | None) -> Path | None:
 def _command(arguments: argparse.Namespace) -> str:
     words = ["onecard bench"]
     words += [f"--{name}" for name in ("quick", "tiny") if getattr(arguments, name)]
+    words += [f"--servers {arguments.servers}"] if arguments.servers > 1 else []
     words += [f"--only {arguments.only}"] if arguments.only else []
     return " ".join(words)
 
@@ -131,6 +132,9 @@ def _parser() -> argparse.ArgumentParser:
     length.add_argument("--quick", action="store_true", help="about a minute in all")
     length.add_argument("--tiny", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--only", metavar="CASES", help=f"some of {','.join(CASES)}")
+    parser.add_argument(
+        "--servers", type=int, default=1, choices=range(1, 9), metavar="N", help="server processes for the charges (1)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--peer", type=Path, metavar="FILE", help="the usual service to compare with")
     parser.add_argument("--dir", type=Path, help="folder on the disk to measure (default: the temporary folder)")

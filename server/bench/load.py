@@ -100,7 +100,7 @@ class Load:
     async def _connect(self, order: Connect) -> Outcome:
         for index, plan in enumerate(order.devices):
             daemon = BenchDaemon(plan, index)
-            await daemon.connect(order.host, order.port)
+            await daemon.connect(order.host, order.ports[index % len(order.ports)])
             self._daemons.append(daemon)
         loop = asyncio.get_running_loop()
         for _ in range(order.connections):

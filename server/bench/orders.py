@@ -17,10 +17,13 @@ class Mix(Struct, frozen=True):
 
 
 class Connect(Struct, frozen=True, tag=True):
-    """Open the links of these devices, and `connections` HTTP connections to the peer when it has a port."""
+    """Open the links of these devices, and `connections` HTTP connections to the peer when it has a port.
+
+    Several ports are those of several server processes: the devices are dealt out to them in turn.
+    """
 
     host: str
-    port: int
+    ports: tuple[int, ...]
     devices: tuple[DevicePlan, ...] = ()
     peer_port: int = 0
     connections: int = 0

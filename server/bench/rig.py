@@ -106,7 +106,7 @@ class Rig:
 
     def connect(self, server: Serving, *daemons: DevicePlan) -> None:
         """Let the load process open the links of these daemons."""
-        self.load.give(Connect(HOST, server.port, daemons))
+        self.load.give(Connect(HOST, (server.port,), daemons))
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def test_peer_and_product_agree_on_balances(stand: Rig) -> None:
     # Without repeats the two loads draw the same cards from the same seeds; one till keeps the order.
     mix = Mix(cards.tills_good[:5], cards.tills_refused, refusals_percent=30, repeats_percent=0)
     with stand.product() as server, stand.peer(PEER, cards) as usual:
-        stand.load.give(Connect(HOST, server.port, daemons, usual.port, 1))
+        stand.load.give(Connect(HOST, (server.port,), daemons, usual.port, 1))
         ours = stand.load.give(Charge(1, 60.0, mix, 5, taps=ENOUGH_FOR_ALL))
         theirs = stand.load.give(Charge(1, 60.0, mix, 5, to_peer=True, taps=ENOUGH_FOR_ALL))
     assert ours.wrong == theirs.wrong == 0
