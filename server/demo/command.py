@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from cardcore.money import Fen, yuan_text
+from server.demo.logins import LOGIN, NAMES
 from server.demo.report import report
 from server.demo.shifted import shift_to_before_lunch
-from server.demo.site import LOGIN, DemoError, DemoSite, empty_folder
+from server.demo.site import DemoError, DemoSite, empty_folder
 from server.demo.story import TILLS, Story
 from server.logs import configure_logs
 from server.system import SystemClock
@@ -88,6 +89,7 @@ async def _play(site: DemoSite, arguments: argparse.Namespace) -> int:
         site.server_outage, _say, site.charge_by,
     )  # fmt: skip
     _say(f"the site is open: {site.url}  login: {LOGIN}  password: {site.password}")
+    _say(f"the same password opens one role each: {', '.join(NAMES)}")
     progress = asyncio.create_task(_progress(site, story))
     try:
         _say("morning: people arrive at six lanes")

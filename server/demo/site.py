@@ -25,6 +25,7 @@ from server.canteen.charging import TillCharging, set_till_charging
 from server.cards import service as cards
 from server.database import Database, WriteSession, migrate
 from server.demo.daemon_settings import daemon_settings
+from server.demo.logins import make_logins
 from server.demo.plant_client import PlantClient
 from server.demo.processes import Child
 from server.demo.shifted import LUNCH_START, shifted_system
@@ -37,18 +38,12 @@ from server.embedded import EmbeddedSupervisor
 from server.policy.service import current_version
 from server.seed.card_list import read_card_list
 from server.seed.service import SeededHolder, SeededSite, seed_reference_site
-from server.staff.passwords import Passwords
-from server.staff.roles import Role
-from server.staff.service import NewStaff, StaffRefusal, create_staff
 
 MARKER = ".onecard-demo"
 """Says that a folder was made by the demo and may be emptied by it."""
 FIRST_PORT = 8080
 PORTS_TRIED = 50
-LOGIN = "demo"
 PASSWORD_BYTES = 10
-DEMO_ROLES = frozenset({Role.SECURITY_OFFICER, Role.FINANCE, Role.CANTEEN_MANAGER, Role.SYSTEM_ADMIN})
-"""Together they see every page; separation of duties allows them in one person."""
 READY_SECONDS = 60.0
 DAEMONS = {
     "gatehouse": (Purpose.GATE, (*IN_LANES, *OUT_LANES, "r01", "v01")),
@@ -194,13 +189,7 @@ class DemoSite:
             self.database, self.system, read_card_list(self.folder / "cards.json"), seed=self.seed
         )
         self.password = base64.b32encode(self.system.ids.random_bytes(PASSWORD_BYTES)).decode().lower()
-        new = NewStaff(LOGIN, "演示 Demo", self.password, DEMO_ROLES)
-        made = self.database.write(
-            lambda session: create_staff(session, self.system, self.site_id, Passwords(self.system.ids), new, "demo")
-        )
-        if isinstance(made, StaffRefusal):
-            msg = f"the demo's login was refused: {made}"
-            raise DemoError(msg)
+        self.database.write(lambda session: make_logins(session, self.system, self.site_id, self.password))
 
     async def _start_daemon(self, name: str) -> None:
         purpose, readers = DAEMONS[name]

@@ -15,7 +15,8 @@ from playwright.async_api import Page, async_playwright, expect
 
 from cardcore.reasons import Reason
 from cardcore.texts import REASON_TEXTS
-from server.demo.site import LOGIN, DemoSite
+from server.demo.logins import LOGIN
+from server.demo.site import DemoSite
 from tests.site.running_site import running_site
 from tests.site.turns import enters, is_refused
 
