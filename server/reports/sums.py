@@ -7,7 +7,7 @@ the days of a month always sum to the month, and a month that was reported stays
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
@@ -134,6 +134,16 @@ def all_charge_sums(
     """Yield every line, for exports; ask `refused` first."""
     for row in repository.every_sum(session, _query(site_id, scope, dimensions)):
         yield _row(row, len(dimensions))
+
+
+def charges_behind(
+    session: ReadSession, site_id: SiteId, scope: Scope, page: int, hour: int | None = None
+) -> Page[RowMapping]:
+    """Return the charges (and reversals, negative) that a sum is made of, newest first."""
+    query = _query(site_id, scope, ())
+    if hour is not None:
+        query = replace(query, wanted={**query.wanted, "hour": hour})
+    return page_of(page, lambda limit, offset: repository.charges(session, query, limit, offset), lambda: None)
 
 
 def charge_total(session: ReadSession, site_id: SiteId, scope: Scope) -> SumRow:

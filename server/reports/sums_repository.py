@@ -37,6 +37,28 @@ def every_sum(session: Connection, query: SumQuery) -> Iterator[RowMapping]:
     yield from session.execute(_statement(query, ""), _parameters(query), execution_options=options).mappings()
 
 
+def charges(session: Connection, query: SumQuery, limit: int, offset: int) -> Sequence[RowMapping]:
+    """Return the charges and reversals behind sums, newest first; `wanted` may name an `hour` too."""
+    filters = [_DRILLS[name] for name in query.wanted]
+    needs = " ".join(dict.fromkeys(needed for _, needed in filters if needed and needed != _PERSON))
+    conditions = "".join(f" and {condition}" for condition, _ in filters)
+    statement = text(f"""
+        select c.id, c.at, c.business_day, c.offline, c.flag, c.person_id, p.name as person_name,
+               case when c.revision % 2 = 1 then -c.amount_fen else c.amount_fen end as amount_fen,
+               coalesce(t.name_zh, c.till_id) as till_zh, coalesce(t.name_en, c.till_id) as till_en,
+               coalesce(m.name_zh, c.meal_id) as meal_zh, coalesce(m.name_en, c.meal_id) as meal_en,
+               cast(coalesce((select sum(r.amount_fen) from refund r where r.charge_id = c.id), 0) as bigint)
+                   as refunded_fen
+        from charge c {_PERSON} {needs}
+        left join till t on t.site_id = c.site_id and t.id = c.till_id
+        left join meal_period m on m.site_id = c.site_id and m.id = c.meal_id
+        where c.site_id = :site_id and c.business_day between :from_day and :through_day {conditions}
+        order by c.at desc, c.id desc limit :limit offset :offset
+    """)  # noqa: S608 - constants of this module
+    parameters = {**_parameters(query), "limit": limit, "offset": offset}
+    return session.execute(statement, parameters).mappings().all()
+
+
 class _Dimension(NamedTuple):
     """How charges are told apart: by what rows are summed, how that is shown, what it needs, and which table names it.
 
@@ -115,6 +137,12 @@ _FILTERS: Mapping[str, tuple[str, str]] = {
     "person": ("c.person_id = :person", ""),
 }
 """A condition, and what it needs."""
+_DRILLS: Mapping[str, tuple[str, str]] = {
+    **_FILTERS,
+    "department": ("coalesce(p.department_id, '') = :department", _PERSON),
+    "category": ("coalesce(p.category_id, '') = :category", _PERSON),
+    "hour": ("date_part('hour', c.at at time zone s.time_zone) = :hour", _SITE),
+}
 
 
 def _statement(query: SumQuery, window: str) -> TextClause:

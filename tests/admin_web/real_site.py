@@ -47,12 +47,21 @@ START_LIMIT_S = 30.0
 INTO_LUNCH = timedelta(hours=1)
 
 
+class SiteClock(ShiftedClock):
+    """A clock that a test moves on."""
+
+    def move(self, by: timedelta) -> None:
+        """Let time pass."""
+        self._shift += by
+
+
 class RealSite:
     """One seeded site; its time begins at 11:30 on a workday, in the middle of lunch, and runs."""
 
     def __init__(self, url: str, folder: Path) -> None:
         started = LUNCH_START + INTO_LUNCH - SystemClock().now()
-        clock = ShiftedClock(SystemClock(), timedelta(seconds=int(started.total_seconds())))
+        clock = SiteClock(SystemClock(), timedelta(seconds=int(started.total_seconds())))
+        self.clock = clock
         self.system = System(clock, SystemIds(clock))
         self.database = Database(url)
         cards = [SeedCard(n, PRODUCTS[n % 3], CredentialKey(f"uid:{n:08x}")) for n in range(HOLDERS)]

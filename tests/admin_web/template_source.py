@@ -9,6 +9,7 @@ from pathlib import Path
 import admin_web
 from admin_web.area import Group
 from admin_web.i18n import Language, load_catalogue
+from admin_web.pages.closes import FindingOwner
 from admin_web.pages.issuing import STEPS
 from cardcore.access.items import Product
 from server.approvals.operations import OPERATIONS
@@ -17,6 +18,7 @@ from server.issuing.models import JobState
 from server.ledger.roles import TransferKind
 from server.people.drafts import COLUMNS
 from server.reports.rows import PurseKind
+from server.reports.sums import Dimension
 from server.subsidies.cells import SheetProblem
 
 PROBLEMS = ("missing", "too_long", "unknown", "formula", "twice", "taken", "unreadable", "incomplete")
@@ -44,6 +46,9 @@ CHOSEN = {
     "content.": tuple((CONTENT - HIDDEN) | {*OF_CHARGE, ALL_LEFT}),
     "transfer_kind.": tuple(TransferKind),
     "purse_kind.": tuple(PurseKind),
+    "finding_owner.": tuple(FindingOwner),
+    "dimension.": tuple(Dimension),
+    "batch_state.": ("draft", "booked", "reversed", "dropped"),
     "word.": tuple(WORDS),
     "group.": tuple(group.value for group in Group),
     "error.title.": ("400", "403", "404", "405", "503"),
