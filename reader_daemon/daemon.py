@@ -24,6 +24,7 @@ from reader_daemon.encoder.desk import Encoders
 from reader_daemon.identity import Identity
 from reader_daemon.intake import Intake, Router
 from reader_daemon.key_sources import KeyRelay
+from reader_daemon.lane_memory import LaneMemory
 from reader_daemon.messages import ReaderAction, ReaderPort
 from reader_daemon.notify import Notifier
 from reader_daemon.policy import Policy
@@ -191,6 +192,7 @@ class Daemon:
         self._devices = DeviceWatch(tuple(self._ports), self._clock, self.recorder)
         self._devices.on_change = self.uplink.health_changed
         served = await self._parts.run_journal(self.journal.last_served)
+        passages = await self._parts.run_journal(self.journal.recent_passages)
         around = Surroundings(
             self._clock,
             self._parts.system.ids,
@@ -200,7 +202,8 @@ class Daemon:
             self.uplink.ask,
             self.tell,
             self._site.deadlines,
-            Positions(await self._parts.run_journal(self.journal.recent_passages)),
+            Positions(passages),
+            LaneMemory(self.policy, self._clock, passages),
         )
         usual = Wiring()
         self._desks = {
@@ -239,6 +242,8 @@ class Daemon:
             if highest > self._filled_percent:
                 self._devices.tell(Happened("journal_filling", "", f"{highest} %", alarm=True))
             self._filled_percent = highest
+            for desk in self._desks.values():
+                desk.keep_open()
             await self._till_totals.look(self.policy)
             await self.recorder.probe()
             await asyncio.sleep(pause_seconds)

@@ -75,6 +75,12 @@ class Desk:
             return CommandDone(command.nonce, "refused", "the reader is flooded")
         return await done
 
+    def keep_open(self) -> None:
+        """Look whether the lane is free now, and unlock it once more if so; a desk with work to do comes next time."""
+        lane = self._around.policy.snapshot.lane_of_reader.get(self.reader)
+        if lane is not None and self._queue.empty() and self._around.memory.is_free(lane):
+            self._queue.put_nowait(lambda: self._lane.keep_open(lane))
+
     async def run(self) -> None:
         """Serve events and timers for ever. A fault in one event is logged, and the next is served."""
         while True:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import structlog
 
 from cardcore.access.decide import Decision, GateTap, SiteState, decide_alone
-from cardcore.access.items import LaneItem, LaneMode
+from cardcore.access.items import LaneItem
 from cardcore.clock import to_millis
-from cardcore.ids import masked
+from cardcore.ids import CredentialKey, masked
 from cardcore.journal import DeviceEvent, Intent, OutcomeKind, Purpose, Record, Verdict
 from cardcore.reasons import ALARMING, Reason
 from cardcore.wire.messages import Command, CommandDone, RecordStatus, TapDecision
@@ -26,12 +26,15 @@ from reader_daemon.lane_states import (
     TapTurn,
 )
 from reader_daemon.messages import CardRead, CommandFinished, CommandResult, InputChanged, Pulse, ReaderStatus
+from reader_daemon.passage import HeldOpen, HeldOver
 from reader_daemon.signals import SIGNAL_LIFE_MS, answer_signals
 from reader_daemon.store.tap_state import LanePassage
 from reader_daemon.surroundings import Surroundings, Wiring
 
 PULSE_LIFE_MS = 1_000
 """No relay moves later than this after its decision (I8)."""
+TAILGATE_MS = 3_000
+"""Who passes without a grant so soon after somebody came along with them."""
 _UNDECIDED = frozenset({RecordStatus.CONFLICT, RecordStatus.QUARANTINED})
 
 _log = structlog.get_logger(__name__)
@@ -47,6 +50,7 @@ class Lane:
         self._around = around
         self._states = LaneStates()
         self._pulse_id: int | None = None
+        self._passed_ms: int | None = None
         self._ready_contact: bool | None = False
         self._fire = False
 
@@ -54,7 +58,7 @@ class Lane:
 
     async def tap(self, read: CardRead, lane: LaneItem) -> None:
         """Serve one card at this lane."""
-        self._states.sensor.has_ready_input = lane.has_ready_input
+        self._wired(lane)
         await self.settle()
         turn = self._states.turn(read.credential)
         if turn is TapTurn.REPEAT and self._states.grant is not None:
@@ -65,9 +69,10 @@ class Lane:
             self._show(Reason.STORE_FAILED, granted=False)
             return
         decided_ms = self._around.clock.monotonic_ms()
-        verdict = self._refused_here(read, turn)
+        verdict = self._refused_here(read, turn, lane)
         if verdict is None:
             verdict = await self._decide(read, lane, record)
+            self._around.memory.tapped(lane, read.credential, verdict.reason)
             decided_ms = self._around.clock.monotonic_ms()
         _log.info(
             "tap_decided",
@@ -97,7 +102,7 @@ class Lane:
             )
         )
 
-    def _refused_here(self, read: CardRead, turn: TapTurn) -> Verdict | None:
+    def _refused_here(self, read: CardRead, turn: TapTurn, lane: LaneItem) -> Verdict | None:
         """Return the refusal of what only this lane can know, or None."""
         if turn is TapTurn.BUSY:
             return self._verdict(Reason.LANE_BUSY)
@@ -105,6 +110,8 @@ class Lane:
             return self._verdict(Reason.POSSIBLY_STALE)
         if not self._states.sensor.ready:
             return self._verdict(Reason.LANE_NOT_READY)
+        if self._around.memory.is_interlocked(lane):
+            return self._verdict(Reason.LANE_INTERLOCKED)
         return None
 
     def _verdict(self, reason: Reason) -> Verdict:
@@ -122,7 +129,8 @@ class Lane:
         tap = GateTap(read.credential, lane.id, read.possibly_stale)
         snapshot = around.policy.snapshot
         where = around.positions.whereabouts(read.credential, snapshot)
-        state = SiteState(around.policy.denied, {lane.id: self._states.sensor.ready}, where)
+        ready = self._states.sensor.ready
+        state = SiteState(around.policy.denied, {lane.id: ready}, where, around.memory.moments)
         return decide_alone(tap, snapshot, state, around.clock.now(), around.policy.age())
 
     async def _let_in(self, seq: int, read: CardRead, lane: LaneItem, verdict: Verdict, decided_ms: int) -> None:
@@ -131,7 +139,7 @@ class Lane:
             await self._refuse(seq, self._verdict(Reason.STORE_FAILED))
             return
         self._open(
-            Grant(seq, read.credential, verdict, self._window_end_ms(lane), lane.has_pass_sensor),
+            Grant(seq, read.credential, verdict, self._window_end_ms(lane, read.credential), lane.has_pass_sensor),
             lane,
             decided_ms + PULSE_LIFE_MS,
         )
@@ -144,8 +152,12 @@ class Lane:
         pulse = Pulse(self._wiring.unlock_output, lane.pulse_ms)
         self._pulse_id = None if self._fire else self._around.tell(self._reader, pulse, deadline_ms)
 
-    def _window_end_ms(self, lane: LaneItem) -> int:
-        return self._around.clock.monotonic_ms() + lane.open_window_ms
+    def _window_end_ms(self, lane: LaneItem, credential: CredentialKey | None) -> int:
+        return self._around.clock.monotonic_ms() + self._around.memory.window_ms(lane, credential)
+
+    def _wired(self, lane: LaneItem) -> None:
+        self._states.sensor.has_ready_input = lane.has_ready_input
+        self._states.sensor.held_open_ms = lane.held_open_ms
 
     async def _refuse(self, seq: int, verdict: Verdict) -> None:
         if not await self._around.recorder.outcome(seq, OutcomeKind.DECLINED, verdict):
@@ -173,11 +185,13 @@ class Lane:
         """Open once for an operator: recorded with name and reason first, then the relay, within the command's life."""
         around = self._around
         await self.settle()
-        self._states.sensor.has_ready_input = lane.has_ready_input
+        self._wired(lane)
         if self._states.grant is not None:
             return CommandDone(command.nonce, "refused", Reason.LANE_BUSY.value)
         if not self._states.sensor.ready:
             return CommandDone(command.nonce, "refused", Reason.LANE_NOT_READY.value)
+        if around.memory.is_interlocked(lane):
+            return CommandDone(command.nonce, "refused", Reason.LANE_INTERLOCKED.value)
         if await around.recorder.event("opened_by_operator", lane.id, f"{command.actor}: {command.reason}") is None:
             return CommandDone(command.nonce, "refused", Reason.STORE_FAILED.value)
         if around.clock.monotonic_ms() >= deadline_ms:
@@ -185,19 +199,28 @@ class Lane:
         verdict = Verdict(
             granted=True, reason=Reason.GRANTED, policy_version=around.policy.snapshot.version, offline=False
         )
-        self._open(Grant(None, None, verdict, self._window_end_ms(lane), lane.has_pass_sensor), lane, deadline_ms)
+        self._open(Grant(None, None, verdict, self._window_end_ms(lane, None), lane.has_pass_sensor), lane, deadline_ms)
+        around.memory.tapped(lane, None, Reason.GRANTED)
         if self._pulse_id is None and not self._fire:
             self._states.relay_failed()
             return CommandDone(command.nonce, "refused", "the reader takes no command")
         self._show(Reason.GRANTED, granted=True)
         return CommandDone(command.nonce, "done")
 
+    async def keep_open(self, lane: LaneItem) -> None:
+        """Unlock a free lane again before its window is over: pulses, so that a daemon that dies leaves it locked."""
+        now_ms = self._around.clock.monotonic_ms()
+        if self._states.grant is None and self._states.sensor.ready and not self._fire:
+            pulse = Pulse(self._wiring.unlock_output, lane.pulse_ms)
+            self._around.tell(self._reader, pulse, now_ms + PULSE_LIFE_MS)
+
     # --- what the hardware says ----------------------------------------------------------------------------------
 
     async def input_changed(self, event: InputChanged, lane: LaneItem | None) -> None:
         """Take a contact of the turnstile."""
         sensor = self._states.sensor
-        sensor.has_ready_input = lane is None or lane.has_ready_input
+        if lane is not None:
+            self._wired(lane)
         if event.input_number == self._wiring.pass_input:
             sensor.set_pass(event.active, event.monotonic_ms)
         elif event.input_number == self._wiring.ready_input:
@@ -250,19 +273,42 @@ class Lane:
         match happened:
             case Passed(grant, assumed):
                 await self._close(grant, OutcomeKind.PASSED, place)
-                if grant.credential is not None:
-                    at_ms = to_millis(self._around.clock.now())
-                    self._around.positions.passed(LanePassage(grant.credential, place, at_ms))
+                self._moved(grant, lane)
                 _log.info("lane_passed", lane=place, seq=grant.tap_seq, assumed=assumed)
             case NotUsed(grant):
                 await self._close(grant, OutcomeKind.NOT_USED, place)
+                if lane is not None:
+                    self._around.memory.ended(lane)
                 _log.info("lane_not_used", lane=place, seq=grant.tap_seq)
             case PassedWithoutGrant():
-                free = self._fire or (lane is not None and lane.mode is LaneMode.FREE)
-                await recorder.event("free_passage" if free else "forced_passage", place, "", alarm=not free)
-                _log.warning("lane_passed_without_grant", lane=place, free=free)
+                word = self._unnamed(lane)
+                await recorder.event(word, place, "", alarm=word != "free_passage")
+                _log.warning("lane_passed_without_grant", lane=place, word=word)
+            case HeldOpen():
+                await recorder.event("held_open", place, "the PASS contact stays open", alarm=True)
+                self._show(Reason.LANE_NOT_READY, granted=False)
+            case HeldOver():
+                await recorder.event("held_over", place, "")
             case SensorFault():
                 await recorder.event("pass_sensor_stuck", place, "the PASS contact stays open", alarm=True)
+
+    def _moved(self, grant: Grant, lane: LaneItem | None) -> None:
+        """Note who went through, for the lanes of this box."""
+        around = self._around
+        self._passed_ms = around.clock.monotonic_ms()
+        if lane is None:
+            return
+        around.memory.passed(lane, grant.credential, around.clock.now())
+        if grant.credential is not None:
+            at_ms = to_millis(around.clock.now())
+            around.positions.passed(LanePassage(grant.credential, lane.id, at_ms))
+
+    def _unnamed(self, lane: LaneItem | None) -> str:
+        """Return the word for a passage that nobody was granted: free, right behind somebody, or forced."""
+        if self._fire or (lane is not None and self._around.memory.is_free(lane)):
+            return "free_passage"
+        since_ms = self._around.clock.monotonic_ms() - self._passed_ms if self._passed_ms is not None else None
+        return "tailgate" if since_ms is not None and since_ms <= TAILGATE_MS else "forced_passage"
 
     async def _close(self, grant: Grant, kind: OutcomeKind, place: str) -> None:
         recorder = self._around.recorder

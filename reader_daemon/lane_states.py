@@ -13,7 +13,7 @@ from enum import Enum, auto
 
 from cardcore.ids import CredentialKey
 from cardcore.journal import Verdict
-from reader_daemon.passage import Passage, PassageSensor, SensorStuck
+from reader_daemon.passage import HeldOpen, HeldOver, Passage, PassageSensor, SensorStuck
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class SensorFault:
     at_ms: int
 
 
-LaneHappening = Passed | NotUsed | PassedWithoutGrant | SensorFault
+LaneHappening = Passed | NotUsed | PassedWithoutGrant | SensorFault | HeldOpen | HeldOver
 
 
 class LaneStates:
@@ -94,13 +94,14 @@ class LaneStates:
     def advance(self, now_ms: int) -> list[LaneHappening]:
         """Let everything happen that is due, in order."""
         happened: list[LaneHappening] = []
-        match self.sensor.advance(now_ms):
-            case Passage(at_ms):
-                happened.append(self._passage(at_ms))
-            case SensorStuck(at_ms):
-                happened.append(SensorFault(at_ms))
-            case None:
-                pass
+        for meant in self.sensor.advance(now_ms):
+            match meant:
+                case Passage(at_ms):
+                    happened.append(self._passage(at_ms))
+                case SensorStuck(at_ms):
+                    happened.append(SensorFault(at_ms))
+                case HeldOpen() | HeldOver():
+                    happened.append(meant)
         grant = self.grant
         if grant is not None and now_ms >= grant.until_ms and not self._passing(grant):
             self.grant = None

@@ -28,12 +28,32 @@ class SensorStuck:
     at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class HeldOpen:
+    """The contact has been open for longer than the lane allows; it may still close."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOver:
+    """A contact that was held open closed again."""
+
+    at_ms: int
+
+
+Meaning = Passage | SensorStuck | HeldOpen | HeldOver
+
+
 class PassageSensor:
     """The PASS and Ready contacts of one lane. Times are monotonic milliseconds and must not go back."""
 
     def __init__(self) -> None:
         """Begin with nothing known: no passage until the contact was seen closed."""
         self.has_ready_input = True
+        self.held_open_ms = 0
+        """How long the contact may stay open before that is told; 0 = as long as it likes."""
+        self._is_held = False
         self._ready_since_ms: int | None = None
         self._closed = False
         self._opened_ms: int | None = None
@@ -84,24 +104,35 @@ class PassageSensor:
         """Note that the reader is back; the margin of Ready begins anew."""
         self.set_ready(ready, now_ms)
 
-    def advance(self, now_ms: int) -> Passage | SensorStuck | None:
-        """Tell what the contacts meant so far."""
+    def advance(self, now_ms: int) -> list[Meaning]:
+        """Tell what the contacts meant so far, in order."""
         opened_ms = self._opened_ms
         if opened_ms is None:
-            return None
+            return []
         if self._closed_again_ms is not None and now_ms >= opened_ms + READY_MARGIN_MS:
+            over: list[Meaning] = [HeldOver(self._closed_again_ms)] if self._is_held else []
             self._forget()
-            return Passage(opened_ms)
+            return [Passage(opened_ms), *over]
         if self._closed_again_ms is None and now_ms >= opened_ms + STUCK_MS:
             self._forget()
-            return SensorStuck(opened_ms)
-        return None
+            return [SensorStuck(opened_ms)]
+        if self._closed_again_ms is None and self._held_due_ms(opened_ms) <= now_ms:
+            self._is_held = True
+            return [HeldOpen(opened_ms)]
+        return []
 
     def next_due_ms(self) -> int | None:
         """Return when `advance` may have something to tell, or None."""
         if self._opened_ms is None:
             return None
-        return self._opened_ms + (STUCK_MS if self._closed_again_ms is None else READY_MARGIN_MS)
+        if self._closed_again_ms is not None:
+            return self._opened_ms + READY_MARGIN_MS
+        return min(self._opened_ms + STUCK_MS, self._held_due_ms(self._opened_ms))
+
+    def _held_due_ms(self, opened_ms: int) -> int:
+        """Return when a contact that stays open is to be told of; never after it is stuck, and once."""
+        told = self._is_held or not self.held_open_ms
+        return opened_ms + (STUCK_MS if told else min(self.held_open_ms, STUCK_MS))
 
     def _was_ready(self, now_ms: int) -> bool:
         if not self.has_ready_input:
@@ -110,3 +141,4 @@ class PassageSensor:
 
     def _forget(self) -> None:
         self._opened_ms = self._closed_again_ms = None
+        self._is_held = False

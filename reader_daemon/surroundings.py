@@ -10,6 +10,7 @@ from cardcore.ids import IdSource
 from cardcore.journal import Record
 from cardcore.wire.messages import TapDecision
 from reader_daemon.clock_watch import ClockWatch
+from reader_daemon.lane_memory import LaneMemory
 from reader_daemon.messages import ReaderAction
 from reader_daemon.policy import Policy
 from reader_daemon.positions import Positions
@@ -66,3 +67,4 @@ class Surroundings:
     tell: Tell
     deadlines: Deadlines
     positions: Positions
+    memory: LaneMemory

@@ -21,7 +21,8 @@ MAX_PAIR_SECONDS = 300
 MAX_ESCORT_SECONDS = 3_600
 MAX_WINDOW_MS = 120_000
 MAX_PULSE_MS = 5_000
-MAX_HELD_OPEN_MS = 600_000
+MAX_HELD_OPEN_MS = 29_000
+"""Later the contact counts as stuck (`reader_daemon.passage`)."""
 
 
 class FieldRefusal(StrEnum):

@@ -20,7 +20,7 @@ from server.taps.store import TapStore
 
 Frames = Sequence[tuple[Arrival, tuple[Checked, ...]]]
 
-UNNAMED_PASSAGES = frozenset({"forced_passage", "free_passage"})
+UNNAMED_PASSAGES = frozenset({"forced_passage", "tailgate", "free_passage"})
 """Somebody went through and nobody knows who."""
 UNSETTLING = frozenset({"free_passage", "fire", "fire_over"})
 """After these nobody can be sure who is inside."""

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from reader_daemon.passage import Passage, PassageSensor, SensorStuck
+from reader_daemon.passage import HeldOpen, HeldOver, Passage, PassageSensor, SensorStuck
 
 Step = tuple[int, str, bool | None]
 
 
-def told(steps: list[Step], until_ms: int = 60_000) -> list[object]:
+def told(steps: list[Step], until_ms: int = 60_000, held_open_ms: int = 0) -> list[object]:
     """Play contact changes at their times, asking in between at every due time; return what was told."""
     sensor = PassageSensor()
+    sensor.held_open_ms = held_open_ms
     found: list[object] = []
 
     def settle(now_ms: int) -> None:
         while (due_ms := sensor.next_due_ms()) is not None and due_ms <= now_ms:
             said = sensor.advance(due_ms)
-            if said is None:
+            if not said:
                 return
-            found.append(said)
+            found.extend(said)
 
     for at_ms, contact, state in steps:
         settle(at_ms - 1)
@@ -29,8 +30,7 @@ def told(steps: list[Step], until_ms: int = 60_000) -> list[object]:
             sensor.set_ready(state, at_ms)
         else:
             sensor.line_lost()
-        said = sensor.advance(at_ms)
-        found += [said] if said is not None else []
+        found += sensor.advance(at_ms)
     settle(until_ms)
     return found
 
@@ -73,4 +73,16 @@ def test_a_lane_without_a_ready_contact_counts_every_clean_opening() -> None:
     sensor.set_pass(True, 0)  # noqa: FBT003 - a contact
     sensor.set_pass(False, 10)  # noqa: FBT003
     sensor.set_pass(True, 300)  # noqa: FBT003
-    assert sensor.advance(300) == Passage(10)
+    assert sensor.advance(300) == [Passage(10)]
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([*IDLE, (1_000, "pass", False), (5_900, "pass", True)], [Passage(1_000)]),
+        ([*IDLE, (1_000, "pass", False), (9_000, "pass", True)], [HeldOpen(1_000), Passage(1_000), HeldOver(9_000)]),
+        ([*IDLE, (1_000, "pass", False)], [HeldOpen(1_000), SensorStuck(1_000)]),
+    ],
+)
+def test_a56_a_contact_that_stays_open_is_told_once_and_its_end_too(steps: list[Step], expected: list[object]) -> None:
+    assert told(steps, held_open_ms=5_000) == expected
