@@ -83,6 +83,12 @@ def requirement_ids(session: Connection, site_id: UUID) -> frozenset[str]:
     return frozenset(session.execute(_REQUIREMENT_IDS, {"site_id": site_id}).scalars())
 
 
+def holders_of_levels(session: Connection, site_id: UUID) -> dict[str, int]:
+    """Return how many people in service hold each level that anybody holds."""
+    rows = session.execute(_HOLDERS_OF_LEVELS, {"site_id": site_id})
+    return {row[0]: row[1] for row in rows}
+
+
 def threat_rows(session: Connection, site_id: UUID) -> Rows:
     """Return the threat plans in force."""
     return session.execute(_THREATS, {"site_id": site_id}).mappings().all()
@@ -175,6 +181,10 @@ _SCHEDULES = text("select * from schedule where site_id = :site_id order by id")
 _DAYS = text("select * from calendar_day where site_id = :site_id order by day")
 _LEVELS = text("select * from access_level where site_id = :site_id order by id")
 _THREATS = text("select * from threat_plan where site_id = :site_id and active_since is not null order by id")
+_HOLDERS_OF_LEVELS = text("""
+    select l.level_id, count(*) from person_level l join person p on p.id = l.person_id
+    where l.site_id = :site_id and p.state = 'active' group by l.level_id
+""")
 _REQUIREMENT_IDS = text("select id from requirement where site_id = :site_id")
 _LANES = text("select * from lane where site_id = :site_id order by id")
 _UPSERT_ZONE = text("""

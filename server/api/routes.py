@@ -7,15 +7,17 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
 
+from server.alarms import api as alarms
 from server.cards import api as cards
 from server.issuing import api as issuing
+from server.lanes import api as lanes
 from server.people import api as people
 from server.tokens import api as tokens
 
 PREFIX = "/api/v1"
 VERSION = "1"
 
-NOUNS: tuple[APIRouter, ...] = (tokens.router, people.router, cards.router, issuing.router)
+NOUNS: tuple[APIRouter, ...] = (tokens.router, people.router, cards.router, issuing.router, alarms.router, lanes.router)
 """One router a noun, from its own `api` module."""
 
 

@@ -25,6 +25,8 @@ COMMANDS = {
     "collect": "take a device's records from a file",
     "device": "enrol, list, assign and revoke reader daemons",
     "presence": "count and list who is inside; forgive a person, reset a zone",
+    "lane": "list lanes, hold and release one, explain why somebody may pass, list what is odd",
+    "alarms": "list what waits, say what was found",
     "lockdown": "list threat plans, begin one, end one",
     "audit": "export the audit log, sign restore statements",
     "verify-audit": "check an exported audit log, offline, with the server's public key alone",

@@ -20,6 +20,14 @@ def position(session: Connection, site_id: UUID, person_id: UUID) -> RowMapping 
     return session.execute(_POSITION, {"site_id": site_id, "person_id": person_id}).mappings().one_or_none()
 
 
+def double_entries(session: Connection, site_id: UUID, since: datetime, limit: int) -> Sequence[RowMapping]:
+    """Return passages into a zone that holds anti-passback by people who had passed into it last, newest first.
+
+    Only where one of the two was decided by a box alone: another is refused or noted when it happens.
+    """
+    return session.execute(_DOUBLE_ENTRIES, {"site_id": site_id, "since": since, "limit": limit}).mappings().all()
+
+
 def forget(session: Connection, person_id: UUID) -> None:
     """Forget a person's position."""
     session.execute(_FORGET, {"person_id": person_id})
@@ -60,6 +68,20 @@ def heads(session: Connection, site_id: UUID, since: datetime) -> Sequence[RowMa
 
 
 _SITES = text("select id from site order by id")
+_DOUBLE_ENTRIES = text("""
+    select e.*, p.number, p.name from (
+        select r.person_id, r.at, r.place, l.to_zone, coalesce(r.offline, false) as offline,
+            lag(l.to_zone) over w as zone_before, lag(r.place) over w as place_before,
+            lag(r.at) over w as at_before, lag(coalesce(r.offline, false)) over w as offline_before
+        from record r join lane l on l.site_id = r.site_id and l.id = r.place
+        where r.site_id = :site_id and r.kind = 'outcome' and r.outcome = 'passed' and r.person_id is not null
+            and r.at >= :since
+        window w as (partition by r.person_id order by r.at, r.device_id, r.epoch, r.seq)
+    ) e join zone z on z.site_id = :site_id and z.id = e.to_zone join person p on p.id = e.person_id
+    where e.zone_before = e.to_zone and (e.offline or e.offline_before)
+        and (z.passback <> 'none' or z.passback_minutes > 0)
+    order by e.at desc, e.person_id limit :limit
+""")
 _POSITION = text("select * from presence where site_id = :site_id and person_id = :person_id")
 _LOCK = text("select * from presence where site_id = :site_id and person_id = :person_id for update")
 _FORGET = text("delete from presence where person_id = :person_id")

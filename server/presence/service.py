@@ -21,6 +21,8 @@ from server.system import System
 FORGOTTEN_AFTER = timedelta(days=7)
 """A position that nobody confirmed for so long counts nobody in (features sheet, section 4)."""
 MAX_REASON = 200
+MAX_CONFLICT_DAYS = 31
+MAX_CONFLICTS = 500
 
 
 class PresenceRefusal(StrEnum):
@@ -59,6 +61,18 @@ class Heads:
     uncertain_since: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two entries into a zone by one person without a way out between: (lane, instant, decided alone) each."""
+
+    person: PersonId
+    number: str
+    name: str
+    zone: ZoneId
+    before: tuple[str, datetime, bool]
+    after: tuple[str, datetime, bool]
+
+
 def inside(session: ReadSession, system: System, site_id: SiteId, zones: Collection[ZoneId]) -> list[Inside]:
     """Return who is in these zones, by name: the muster list less those who have reported."""
     since = system.clock.now() - FORGOTTEN_AFTER
@@ -79,6 +93,21 @@ def heads(session: ReadSession, system: System, site_id: SiteId) -> list[Heads]:
             row["uncertain_since"],
         )
         for row in repository.heads(session, site_id, system.clock.now() - FORGOTTEN_AFTER)
+    ]  # fmt: skip
+
+
+def conflicts(session: ReadSession, system: System, site_id: SiteId, days: int = 7) -> list[Conflict]:
+    """Return who entered a zone twice without leaving it because a lane was alone, newest first (A27).
+
+    Told for people to look at once the boxes have handed in what they have; nobody is refused for it afterwards.
+    """
+    since = system.clock.now() - timedelta(days=min(max(1, days), MAX_CONFLICT_DAYS))
+    return [
+        Conflict(
+            PersonId(row["person_id"]), row["number"], row["name"], ZoneId(row["to_zone"]),
+            (row["place_before"], row["at_before"], row["offline_before"]), (row["place"], row["at"], row["offline"]),
+        )
+        for row in repository.double_entries(session, site_id, since, MAX_CONFLICTS)
     ]  # fmt: skip
 
 

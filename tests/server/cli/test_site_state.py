@@ -67,3 +67,16 @@ def test_heads_are_counted_and_a_zone_is_reset(say: Callable[..., tuple[int, str
     assert say("presence", "reset", "moon", "--reason", "x")[0] == NOT_WELL
     assert say("presence", "reset", "hall", "--reason", "counted by hand")[0] == 0
     assert say("presence", "forgive", "9999", "--reason", "x") == (NOT_WELL, "onecard: nobody has the number 9999\n")
+
+
+def test_a58_a59_a66_lanes_and_alarms_from_the_command_line(say: Callable[..., tuple[int, str]]) -> None:
+    assert say("alarms", "list") == (0, "")
+    nothing = "00000000-0000-0000-0000-000000000001"
+    assert say("alarms", "acknowledge", nothing, "--note", "looked")[0] == NOT_WELL
+    assert say("lane", "list") == (0, "")
+    assert say("lane", "hold", "g01", "free", "--reason", "x") == (
+        NOT_WELL, "onecard: there is no such lane: onecard lane list shows them\n",
+    )  # fmt: skip
+    assert say("lane", "why", "9999", "g01") == (NOT_WELL, "onecard: nobody has this number\n")
+    code, odd = say("lane", "warnings")
+    assert (code, "zone_without_way_in  zone:hall  lanes" in odd) == (0, True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from cardcore.access.items import LaneItem, Passback, ZoneItem
 from cardcore.ids import LaneId, ZoneId
 from cardcore.journal import DeviceEvent, OutcomeKind, Record
 from cardcore.reasons import Reason
-from server.database import connect_app
+from server.database import Database, connect_app
+from server.presence import service as presence
 from server.taps.repository import PostgresTaps
 from server.taps.service import TapService
 from tests.server.taps.small_site import Holder, Journal, SmallSite, make_site
@@ -139,3 +141,29 @@ def test_where_people_are_survives_a_restart_of_the_server(gate: Gate) -> None:
     gate.service.close()
     gate.service = TapService(PostgresTaps(lambda: connect_app(gate.small.url)), gate.small.system)
     assert gate.tap(anna) == Reason.INSIDE_ALREADY
+
+
+def test_a27_who_entered_twice_because_a_lane_was_alone_is_listed(gate: Gate) -> None:
+    anna, boris = gate.small.holders[:2]
+    rule(gate, passback=Passback.HARD)
+    for holder in (anna, boris):
+        gate.enter(holder)
+    with psycopg.connect(gate.small.url) as connection:
+        site = gate.small.site
+        for zone in (OUTSIDE, COMPOUND):
+            connection.execute(
+                "insert into zone (site_id, id, name_en, name_zh, passback) values (%s, %s, '', '', 'hard')"
+                " on conflict (site_id, id) do update set passback = 'hard'", (site, zone),
+            )  # fmt: skip
+        connection.execute(
+            "insert into lane (site_id, id, name_en, name_zh, reader, from_zone, to_zone)"
+            " values (%s, 'g01', '', '', 'g01', 'outside', 'compound') on conflict do nothing", (site,),
+        )  # fmt: skip
+    gate.small.clock.advance(hours=1)
+    tap = gate.journal.gate(anna)
+    gate.upload(tap, gate.journal.outcome(tap.seq, OutcomeKind.PASSED, 0, offline=True))
+    database = Database(gate.small.url)
+    (found,) = database.read(lambda session: presence.conflicts(session, gate.small.system, gate.small.site))
+    database.close()
+    assert (found.person, found.zone, found.before[0], found.after[0]) == (anna.person, COMPOUND, "g01", "g01")
+    assert (found.before[2], found.after[2]) == (False, True)
