@@ -20,7 +20,7 @@ from cardcore.access.items import Product
 from cardcore.ids import CardId, DeviceId, PersonId
 from cardcore.money import Fen
 from server.audit.service import staff_actor
-from server.cards import replacement
+from server.cards import replacement, validity
 from server.cards import service as cards
 from server.database import ReadSession, WriteSession
 from server.issuing import desk, service
@@ -82,11 +82,12 @@ class Trouble:
 
 @router.get("/issuing", name="issuing")
 async def issuing(visit: StaffVisit) -> Response:
-    """Show the encoders and the newest lists."""
+    """Show the encoders, the newest lists, and whose cards end soon."""
     now = visit.system.clock.now()
     encoders = await visit.read(lambda session: desk.encoders(session, visit.site_id, now))
     recent = await visit.read(lambda session: desk.recent(session, visit.site_id))
-    return visit.page("issuing/issuing.html", encoders=encoders, recent=recent)
+    ending = await visit.read(lambda session: validity.ending_soon(session, visit.site_id, now))
+    return visit.page("issuing/issuing.html", encoders=encoders, recent=recent, ending=ending)
 
 
 @router.get("/issuing/new", name="issuing_new")

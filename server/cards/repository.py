@@ -64,6 +64,12 @@ def expiring(session: Connection, wanted: Mapping[str, Any]) -> Rows:
     return session.execute(_EXPIRING, wanted).mappings().all()
 
 
+def ending(session: Connection, site_id: UUID, after: datetime, before: datetime, limit: int) -> Rows:
+    """Return live cards that end in a window, by the card's end or its holder's: number, person_name, ends_at."""
+    values = {"site_id": site_id, "after": after, "before": before, "limit": limit}
+    return session.execute(_ENDING, values).mappings().all()
+
+
 def set_valid_until(session: Connection, card_ids: Collection[UUID], until: datetime, at: datetime) -> None:
     """Let cards end at another instant."""
     session.execute(_SET_VALID_UNTIL, {"ids": list(card_ids), "until": until, "at": at})
@@ -195,6 +201,14 @@ _EXPIRING = text("""
     where c.site_id = :site_id and p.category_id = :category_id and (:product = '' or c.product = :product)
         and c.valid_until >= :from and c.valid_until < :until and c.state in ('active', 'suspended')
     order by c.id limit :limit for update of c
+""")
+_ENDING = text("""
+    select c.id, c.number, c.person_id, p.name as person_name, p.number as person_number,
+        least(c.valid_until, p.valid_until) as ends_at
+    from card c join person p on p.id = c.person_id
+    where c.site_id = :site_id and c.state in ('active', 'issued', 'suspended') and p.state = 'active'
+        and least(c.valid_until, p.valid_until) >= :after and least(c.valid_until, p.valid_until) < :before
+    order by ends_at, c.number limit :limit
 """)
 _SET_VALID_UNTIL = text("""
     update card set valid_until = :until, changed_at = :at where id = any(cast(:ids as uuid[]))

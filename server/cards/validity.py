@@ -6,20 +6,26 @@ ended are left out of the first and listed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from sqlalchemy import RowMapping
 
 from cardcore.ids import CardId, CategoryId, SiteId
 from server.audit.service import Deed, record
 from server.cards import repository
 from server.cards.service import CardRefusal
-from server.database import WriteSession
+from server.database import ReadSession, WriteSession
 from server.policy import service as policy
 from server.system import System
 
 ALONE = timedelta(days=30)
 """How far beyond its end one person may extend a card."""
 FURTHEST = timedelta(days=5 * 366)
+NOTICE = timedelta(days=30)
+"""How long before its end a card is listed."""
+MAX_ENDING = 500
 MAX_CARDS = 2_000
 """Cards of one extension; ask again for the rest."""
 
@@ -76,3 +82,10 @@ def extend(
         record(session, system, site_id, deed)
         policy.refresh_cards(session, system, site_id, chosen)
     return Extended(len(chosen), tuple(left_out), len(rows) > MAX_CARDS)
+
+
+def ending_soon(
+    session: ReadSession, site_id: SiteId, now: datetime, within: timedelta = NOTICE
+) -> Sequence[RowMapping]:
+    """Return cards in use that end soon, the next first (A18): number, person_name, person_number, ends_at."""
+    return repository.ending(session, site_id, now, now + within, MAX_ENDING)

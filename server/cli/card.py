@@ -20,7 +20,7 @@ from cardcore.money import yuan_text
 from server.approvals import service as approvals
 from server.approvals.models import ApprovalRefusal
 from server.audit.service import staff_actor
-from server.cards import loans, replacement
+from server.cards import loans, replacement, validity
 from server.cards import repository as card_rows
 from server.cards import service as cards
 from server.cards.approved import ACTIVATE, UNBLOCK, Activate, Unblock
@@ -63,6 +63,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action.add_argument("--kind", default="combined", choices=[str(product) for product in Product])
     for action in (issue, batch, replace):
         action.add_argument("--encoder", default="", help="DEVICE/READER, as `encoders` lists; may be left out")
+    ending = actions.add_parser("ending", help="list cards in use that end soon")
+    ending.add_argument("--days", type=int, default=30)
+    shown.append(ending)
     watch = actions.add_parser("jobs", help="show how far a list has come")
     watch.add_argument("batch", help="as issue, batch and replace print it")
     cancel = actions.add_parser("cancel", help="drop what is left of a list")
@@ -189,6 +192,14 @@ def _cancel(arguments: argparse.Namespace, found: Opened, site: SiteId, who: Sta
     return 0
 
 
+def _ending(arguments: argparse.Namespace, found: Opened, site: SiteId, who: StaffId) -> int:
+    _must(found, site, who, Permission.CARDS_READ)
+    now, within = found.system.clock.now(), timedelta(days=arguments.days)
+    for row in found.database.read(lambda session: validity.ending_soon(session, site, now, within)):
+        print(f"{row['ends_at']:%Y-%m-%d}  {row['number']:<20} {row['person_number']:<12} {row['person_name']}")
+    return 0
+
+
 # --- the life of a card --------------------------------------------------------------------------------------
 
 
@@ -241,7 +252,7 @@ def _restock(arguments: argparse.Namespace, found: Opened, site: SiteId, who: St
 
 _ACTIONS: Mapping[str, Action] = MappingProxyType(
     {
-        "encoders": _encoders, "issue": _issue, "batch": _batch, "replace": _replace, "jobs": _jobs,
+        "encoders": _encoders, "ending": _ending, "issue": _issue, "batch": _batch, "replace": _replace, "jobs": _jobs,
         "cancel": _cancel, "use": _use, "lend": _lend, "take-back": _take_back, "restock": _restock,
     }
 )  # fmt: skip

@@ -82,3 +82,15 @@ def test_two_people_may_extend_further(desk: Desk) -> None:
     far = Extension(WANTED.category, "", END, END + timedelta(days=1), END + timedelta(days=365))
     assert extend(desk, far, approved=True) == Extended(1, (), has_more=False)
     assert end_of(desk, card) == far.new_end
+
+
+def test_a18_cards_in_use_are_listed_before_they_end(desk: Desk) -> None:
+    person = desk.person()
+    desk.card("00000001", person, valid_until=NOON + timedelta(days=29))
+    desk.card("00000002", person, valid_until=NOON + timedelta(days=3))
+    desk.card("00000003", person, valid_until=NOON + timedelta(days=30))
+    desk.card("00000004", person)
+    lost = desk.card("00000005", person, valid_until=NOON + timedelta(days=3))
+    desk.set(lost, CardState.LOST)
+    rows = desk.database.read(lambda session: validity.ending_soon(session, desk.site, NOON))
+    assert [row["number"] for row in rows] == ["00000002", "00000001"]
