@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -123,6 +124,8 @@ class Session:
         self.desk: CardDesk = NoCardDesk()
         """Answers for cards; without one every key is refused."""
         self._heard = 0
+        self._encoding = asyncio.Lock()
+        """What an encoder says is taken in the order in which it was said; questions for keys do not wait for it."""
 
     @property
     def device(self) -> DeviceId:
@@ -222,7 +225,9 @@ class Session:
 
     async def _answer(self, said: AboutCards) -> None:
         try:
-            for answer in await self._run(self.desk.hear, self._link, said):
+            async with nullcontext() if isinstance(said, KeyAsk) else self._encoding:
+                answers = await self._run(self.desk.hear, self._link, said)
+            for answer in answers:
                 await self._send(answer)
         except OUTAGES as error:
             log.warning("card_not_answered", device=str(self.device), error=repr(error)[:200])

@@ -266,6 +266,7 @@ async def made(site: Site, batch: BatchId, card: VirtualCard) -> CardId:
         await until(lambda: site.job(batch)["state"] == "done", lambda: f"the card: {dict(site.job(batch))}")
     finally:
         link.remove()
+    assert site.job(batch)["step"] == "verify", "steps are kept in the order in which they were taken"
     return CardId(site.job(batch)["card_id"])
 
 
