@@ -14,6 +14,9 @@ from sqlalchemy import RowMapping
 
 from cardcore.ids import LaneId, PersonId, SiteId
 from server.access import repository as access_rows
+from server.alarms.kinds import AlarmKind
+from server.alarms.rows import NewAlarm
+from server.alarms.service import raise_alarm
 from server.audit.service import SYSTEM_ACTOR, Deed, record
 from server.database import ReadSession, WriteSession
 from server.outbox import repository as outbox
@@ -192,6 +195,8 @@ def look(session: WriteSession, system: System, site_id: SiteId) -> list[Missed]
         for stop in late:
             found = Missed(RoundId(row["id"]), row["tour_id"], LaneId(stop.lane), stop.position, stop.due_at)
             missed.append(found)
+            detail = f"{row['tour_id']} {stop.position}"
+            raise_alarm(session, system, site_id, NewAlarm(AlarmKind.CHECKPOINT_MISSED, stop.lane, now, detail=detail))
             outbox.append(session, system, site_id, TOPIC, {"round": str(row["id"]), "change": "checkpoint_missed",
                                                             "position": stop.position})  # fmt: skip
         if state.is_over:

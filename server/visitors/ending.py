@@ -15,6 +15,9 @@ from sqlalchemy import RowMapping
 
 from cardcore.ids import CardId, PersonId, SiteId
 from server.access import service as access
+from server.alarms.kinds import AlarmKind
+from server.alarms.rows import NewAlarm
+from server.alarms.service import raise_alarm
 from server.audit.service import SYSTEM_ACTOR, Deed, record
 from server.cards import loans
 from server.database import WriteSession
@@ -105,6 +108,8 @@ def look(session: WriteSession, system: System, site_id: SiteId) -> Looked:
         for row in late
     ]
     for overstay in overstays:
+        alarm = NewAlarm(AlarmKind.VISITOR_OVERSTAY, f"visit:{overstay.visit}", now, person=overstay.person)
+        raise_alarm(session, system, site_id, alarm)
         outbox.append(session, system, site_id, TOPIC, {"visit": str(overstay.visit), "change": "visit_overstayed"})
     return Looked(tuple(left), tuple(over), tuple(overstays))
 

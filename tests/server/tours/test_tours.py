@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from cardcore.ids import LaneId, PersonId
+from server.alarms import service as alarms
 from server.database import Database
 from server.tours import service
 from server.tours.progress import Checkpoint
@@ -100,6 +101,8 @@ def test_s10_a_missed_checkpoint_is_found_once_and_the_round_is_incomplete(yard:
     yard.small.clock.advance(minutes=11)
     (missed,) = look(yard)
     assert (missed.tour, missed.lane, missed.position) == ("night", FIRST, 1)
+    (alarm,) = yard.database.read(lambda session: alarms.open_alarms(session, yard.small.site))
+    assert (alarm.kind, alarm.place, alarm.detail) == ("checkpoint_missed", FIRST, "night 1")
     assert look(yard) == []
     yard.small.clock.advance(minutes=20)
     assert [one.position for one in look(yard)] == [2]

@@ -11,6 +11,7 @@ from cardcore.access.items import CardState, Product
 from cardcore.ids import CardId, CredentialKey
 from cardcore.qr_pass import verified_pass
 from cardcore.reasons import Reason
+from server.alarms import service as alarms
 from server.cards import service as cards
 from server.keys.service import KeyService
 from server.visitors import ending
@@ -119,6 +120,8 @@ def test_a45_who_stays_too_long_raises_one_alarm(lobby: Lobby, clock: StillClock
     clock.forward(minutes=1)
     (overstay,) = lobby.look().overstays
     assert (overstay.visit, overstay.host) == (visit, lobby.host)
+    (alarm,) = lobby.database.read(lambda session: alarms.open_alarms(session, lobby.site))
+    assert (alarm.kind, alarm.person_name) == ("visitor_overstay", "Vera Visitor")
     assert lobby.look().overstays == ()
     clock.forward(hours=9)
     looked = lobby.look()
