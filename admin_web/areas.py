@@ -9,16 +9,20 @@ from admin_web.pages import (
     account,
     accounts,
     approvals,
+    attendance,
     audit,
     batches,
     cards,
     charges,
     closes,
+    crews,
     desk,
     devices,
     issuing,
     live,
+    muster,
     overview,
+    patrols,
     people,
     people_desk,
     people_import,
@@ -28,6 +32,8 @@ from admin_web.pages import (
     sign_in,
     staff,
     tokens,
+    vehicles,
+    visitors,
 )
 from server.staff.roles import Permission
 
@@ -54,6 +60,12 @@ AREAS: tuple[Area, ...] = (
     staff.AREA,
     tokens.AREA,
     audit.AREA,
+    visitors.AREA,
+    crews.AREA,
+    vehicles.AREA,
+    muster.AREA,
+    patrols.AREA,
+    attendance.AREA,
 )
 PLACES: tuple[Place, ...] = tuple(place for area in AREAS for place in area.places)
 PAGE_PERMISSIONS: Mapping[str, frozenset[Permission]] = {

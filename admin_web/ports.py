@@ -6,13 +6,14 @@ Functions are synchronous and run through `Run`; only `LiveFeed.subscribe` is as
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import ParamSpec, Protocol, TypeVar
 
 from cardcore.ids import CardId, IdSource, PersonId, SiteId, StaffId, TillId
 from server.cards.service import CardChange
 from server.database import ReadSession, WriteSession
+from server.keys.service import KeyService
 from server.live.feed import LiveTap
 from server.reports.paging import Page
 from server.reports.rows import (
@@ -167,3 +168,7 @@ class PageServices:
     cards: Cards
     charges: Charges
     devices: Devices
+    keys: KeyService = field(default_factory=lambda: KeyService(None))
+    """Signs visitors' passes; without keys none is signed."""
+    document_secret: bytes = b""
+    """The key under which document numbers are hashed."""

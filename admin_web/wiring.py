@@ -56,4 +56,6 @@ def page_services(parts: Parts, site: SiteName) -> PageServices:
         cards=CardPages(shown),
         charges=ChargePages(shown),
         devices=DevicePages(shown),
+        keys=parts.keys,
+        document_secret=parts.secrets.document_secret,
     )

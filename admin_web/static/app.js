@@ -20,6 +20,7 @@
     if (at("data-closes")) event.target.closest("dialog").close();
     if (at("data-prints")) window.print();
     if (at("data-fullscreen")) toggleFullscreen();
+    if (at("data-prints")) window.print();
     if (event.target.matches("dialog[open]")) event.target.close();   // a click beside the sheet
   });
   document.addEventListener("change", (event) => {
