@@ -26,7 +26,7 @@ AREA = Area(
     router,
     allow(
         dict.fromkeys(("attendance", "attendance_show", "attendance_export"), Permission.ATTENDANCE_READ)
-        | dict.fromkeys(("shifts", "shift_put", "shift_give", "attendance_zones"), Permission.ATTENDANCE_WRITE)
+        | dict.fromkeys(("work_shifts", "shift_put", "shift_give", "attendance_zones"), Permission.ATTENDANCE_WRITE)
     ),
     (Place("/attendance", "calendar-week", "nav.attendance", Permission.ATTENDANCE_READ, Group.PEOPLE),),
     (DayState, AttendanceRefusal),
@@ -65,8 +65,8 @@ async def attendance_export(visit: StaffVisit) -> Response:
     return await csv_answer(visit, "attendance", table)
 
 
-@router.get("/attendance/shifts", name="shifts")
-async def shifts(visit: StaffVisit) -> Response:
+@router.get("/attendance/shifts", name="work_shifts")
+async def work_shifts(visit: StaffVisit) -> Response:
     """Show the shifts and who works by them."""
     return await _shifts_page(visit, Form({"weekdays": "31", "late_minutes": "5", "early_minutes": "5"}))
 
