@@ -56,7 +56,7 @@ def create_app(settings: Settings, system: System | None = None) -> FastAPI:
         )
     )
     app.include_router(enrolment_router(parts.database, parts.run, parts.system, parts.secrets, parts.pump.nudge))
-    app.state.api = ApiParts(parts.database, parts.run, parts.system)
+    app.state.api = ApiParts(parts.database, parts.run, parts.system, parts.secrets.document_secret)
     app.include_router(api_router())
     app.add_middleware(BodyLimit)
     app.include_router(payments_router(parts.database, parts.run, parts.system, providers))

@@ -35,6 +35,8 @@ class ApiParts:
     database: Database
     run: Run
     system: System
+    document_secret: bytes = b""
+    """The key under which document numbers are hashed."""
 
 
 @dataclass(frozen=True, slots=True)

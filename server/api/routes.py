@@ -8,16 +8,34 @@ from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
 
 from server.alarms import api as alarms
+from server.attendance import api as attendance
 from server.cards import api as cards
+from server.contractors import api as contractors
 from server.issuing import api as issuing
 from server.lanes import api as lanes
+from server.muster import api as muster
 from server.people import api as people
 from server.tokens import api as tokens
+from server.tours import api as tours
+from server.vehicles import api as vehicles
+from server.visitors import api as visitors
 
 PREFIX = "/api/v1"
 VERSION = "1"
 
 NOUNS: tuple[APIRouter, ...] = (tokens.router, people.router, cards.router, issuing.router, alarms.router, lanes.router)
+NOUNS: tuple[APIRouter, ...] = (
+    tokens.router,
+    people.router,
+    cards.router,
+    issuing.router,
+    visitors.router,
+    contractors.router,
+    vehicles.router,
+    tours.router,
+    muster.router,
+    attendance.router,
+)
 """One router a noun, from its own `api` module."""
 
 
