@@ -23,12 +23,13 @@ from server.visitors import api as visitors
 PREFIX = "/api/v1"
 VERSION = "1"
 
-NOUNS: tuple[APIRouter, ...] = (tokens.router, people.router, cards.router, issuing.router, alarms.router, lanes.router)
 NOUNS: tuple[APIRouter, ...] = (
     tokens.router,
     people.router,
     cards.router,
     issuing.router,
+    alarms.router,
+    lanes.router,
     visitors.router,
     contractors.router,
     vehicles.router,
