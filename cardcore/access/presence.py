@@ -44,7 +44,8 @@ def presence_reason(person: PersonId, zone: ZoneItem | None, where: Whereabouts,
         return Reason.GRANTED
     position = where.positions.get(person)
     inside = position is not None and position.zone == zone.id and not _forgotten(position, zone, at)
-    if inside and position is not None and at - position.at < timedelta(minutes=zone.passback_minutes):
+    timed = zone.passback_minutes > 0  # else nothing is too soon, were the lane's clock ahead of ours or not
+    if timed and inside and position is not None and at - position.at < timedelta(minutes=zone.passback_minutes):
         return Reason.ENTERED_JUST_NOW
     if inside and zone.passback is Passback.HARD and zone.id not in where.uncertain:
         return Reason.INSIDE_ALREADY

@@ -9,9 +9,8 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from tests.simulation.ablations import SEEDS, hunt_all, table
+from tests.simulation.ablations import ALL_DEFECTS, SEEDS, hunt_all, table
 from tests.simulation.campaign import Campaign, databases, replay, run_everywhere
-from tests.simulation.defects import DEFECTS
 from tests.simulation.shrink import shortest
 from tests.simulation.world import RunResult
 
@@ -91,9 +90,9 @@ def _many(options: argparse.Namespace) -> int:
 def _ablations(seeds: int, jobs: int) -> int:
     caught = []
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        for one in pool.imap(partial(hunt_all, seeds=seeds), [defect.name for defect in DEFECTS], chunksize=1):
+        for one in pool.imap(partial(hunt_all, seeds=seeds), [defect.name for defect in ALL_DEFECTS], chunksize=1):
             caught.append(one)
-            print(f"\r{len(caught)} of {len(DEFECTS)}", end="", flush=True)
+            print(f"\r{len(caught)} of {len(ALL_DEFECTS)}", end="", flush=True)
     print("\n" + table(caught))
     return 0 if all(one.seeds for one in caught) else 1
 

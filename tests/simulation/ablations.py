@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tests.simulation.campaign import in_memory
-from tests.simulation.defects import DEFECTS, Defect
+from tests.simulation.defect import Defect
+from tests.simulation.defects import DEFECTS
+from tests.simulation.rule_defects import RULE_DEFECTS
 from tests.simulation.silence import silence
 from tests.simulation.story import draw_story
 from tests.simulation.world import run_story
 
+ALL_DEFECTS = (*DEFECTS, *RULE_DEFECTS)
 SEEDS = 200
 """A defect that so many seeds do not notice means that the simulator is blind."""
 
@@ -47,7 +50,7 @@ def hunt(defect: Defect, seeds: Iterable[int], *, to_the_first: bool) -> Caught:
 
 def hunt_all(name: str, seeds: int) -> Caught:
     """Play that many seeds with the defect of that name."""
-    defect = next(defect for defect in DEFECTS if defect.name == name)
+    defect = next(defect for defect in ALL_DEFECTS if defect.name == name)
     return hunt(defect, range(seeds), to_the_first=False)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -81,7 +81,15 @@ class BatchDone:
     """None: it was committed, and the process never learned it."""
 
 
-Committed = CardSet | MoneyAdded | PriceSet | AccountSet | BatchDone
+@dataclass(frozen=True, slots=True)
+class DayClosed:
+    """A business day was closed: nothing is posted into it any more."""
+
+    day: date
+    at: datetime
+
+
+Committed = CardSet | MoneyAdded | PriceSet | AccountSet | BatchDone | DayClosed
 
 
 @dataclass(slots=True)
@@ -152,6 +160,10 @@ class Backend(Protocol):
 
     def set_account(self, holder: Holder, state: AccountState) -> None:
         """Freeze, close or open an account."""
+        ...
+
+    def close_day(self, day: date) -> bool:
+        """Close a business day and those before it; tell whether that was possible now."""
         ...
 
     def books(self) -> Books:

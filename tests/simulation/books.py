@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -19,6 +20,8 @@ class TransferRow(NamedTuple):
     amount: int
     source_balance: int | None
     charge: UUID | None
+    business_day: date
+    posted_at: datetime
 
 
 class ChargeRow(NamedTuple):
@@ -46,6 +49,8 @@ class RecordRow(NamedTuple):
     amount: int
     hash: bytes
     previous: bytes
+    body: bytes
+    mac: bytes
 
 
 class QuarantineRow(NamedTuple):
@@ -88,3 +93,5 @@ class Books:
     """Kind and subject."""
     marks: list[MarkRow] = field(default_factory=list)
     ledger_accounts: set[UUID] = field(default_factory=set)
+    positions: dict[UUID, str] = field(default_factory=dict)
+    """The zone in which each person is taken to be."""

@@ -14,6 +14,8 @@ import msgspec
 
 from cardcore.ids import CredentialKey
 from cardcore.journal import Body, Decided, DeviceEvent, Intent, Outcome, OutcomeKind
+from cardcore.reasons import Reason
+from cardcore.texts import REASON_TEXTS
 from reader_daemon.daemon import Daemon, Parts, Site
 from reader_daemon.identity import Identity
 from reader_daemon.messages import EventSink, LedColour
@@ -37,6 +39,7 @@ RELAY_LIMIT_MS = 1_000
 FRESH_MS = 2_000
 """A yes stands on a record no older than this, however slow the disk is."""
 JOURNAL = "journal.db"
+REFUSAL_TEXTS = frozenset(REASON_TEXTS[reason].display for reason in Reason if not reason.grants)
 
 _body: msgspec.json.Decoder[Body] = msgspec.json.Decoder(Body)
 
@@ -119,6 +122,8 @@ class Box:
         self.on_lost: Callable[[], None] = lambda: None
         """Called when the disk lost records."""
         self.tapped_seconds: dict[str, float] = {}
+        self._unexplained: set[str] = set()
+        """Readers whose red lamp no text has explained yet (I9)."""
         self.off_for_days_seconds: float | None = None
         """When it was switched on again after days."""
         host.on_trapped = self.trapped
@@ -260,7 +265,27 @@ class Box:
             future = self._answers[reader] = self.host.loop.create_future()
         return future
 
+    def keys(self, reader: str, keys: str) -> None:
+        """Press keys of a till's keypad."""
+        self.history.note(self.plan.name, reader, "keys", keys)
+        if self.port is not None and self.host.up and self.port.started:
+            self.port.keys(reader, keys)
+
+    def shown(self, reader: str, text: str) -> None:
+        """A display says why the lamp is red (I9)."""
+        if text in REFUSAL_TEXTS:
+            self._unexplained.discard(reader)
+
+    def every_refusal_was_explained(self) -> None:
+        """A red lamp comes with its reason on the display, in the same step (I9)."""
+        for reader in sorted(self._unexplained):
+            self.history.violate("I9", f"{reader} refused and did not say why")
+        self._unexplained.clear()
+
     def lamp(self, reader: str, colour: LedColour) -> None:
+        self.every_refusal_was_explained()
+        if colour is LedColour.RED:
+            self._unexplained.add(reader)
         self.history.note(self.plan.name, reader, colour.name.lower())
         future = self._answers.get(reader)
         if future is not None and not future.done():
@@ -278,6 +303,20 @@ class Box:
         if outcome.verdict.offline:
             self.history.reach("offline approval")
         self.said_yes(reader, outcome, intent)
+
+    def undone(self, reader: str) -> None:
+        """A till says that it took its last charge back: that must stand on the platter (I10)."""
+        bodies = {key: _body.decode(content) for key, content in list(self.durable.items())[-LOOKED_BACK:]}
+        for (epoch, _), body in reversed(bodies.items()):
+            tap = bodies.get((epoch, body.tap_seq)) if isinstance(body, Outcome) else None
+            if not isinstance(body, Outcome) or body.outcome is not OutcomeKind.CANCELLED:
+                continue
+            if isinstance(tap, Intent) and tap.place == reader:
+                self.history.undone.append(Meal(self.plan.name, epoch, body.tap_seq, body.verdict.amount))
+                self.history.note(self.plan.name, reader, "undone", body.tap_seq, body.verdict.amount)
+                self.history.reach("charge undone at the till")
+                return
+        self.history.violate("I10", f"{reader} said a charge was taken back and no record says so")
 
     def relay(self, reader: str, asked_ms: int) -> None:
         """A lane opens: its grant must stand on the platter (I10), and be no older than a second (I8)."""

@@ -6,9 +6,8 @@ Nothing of the product knows of them. A defect that no seed notices means that t
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -44,24 +43,8 @@ from server.taps.batch import Batch
 from server.taps.checks import Checked
 from server.taps.ledger_sheet import LedgerSheet
 from server.taps.policy_cache import PolicyCache
+from tests.simulation.defect import Broken, Defect, of, put
 from tests.simulation.memory_store import MemoryTaps
-
-Broken = AbstractContextManager[object]
-
-
-@dataclass(frozen=True, slots=True)
-class Defect:
-    """What is taken away, and by which invariants that should show."""
-
-    name: str
-    removed: str
-    shown_by: frozenset[str]
-    broken: Callable[[], Broken]
-
-
-def _put(owner: object, name: str, replacement: object) -> Callable[[], Broken]:
-    return lambda: patch.object(owner, name, replacement)
-
 
 # --- the daemon ---------------------------------------------------------------------------------------------------
 
@@ -269,44 +252,40 @@ def _at_once(self: Backoff, advised_ms: int = 0) -> int:
     return 20
 
 
-def _of(*names: str) -> frozenset[str]:
-    return frozenset(names)
-
-
 _settling = reader_daemon.uplink.settling
 DEFECTS: tuple[Defect, ...] = (
-    Defect("no_fsync", "fsync of the journal", _of("I10"),
-           _put(reader_daemon.store.sqlite_file, "_require_durable", _unsynced)),
-    Defect("outcome_not_recorded", "the record of a served meal", _of("I10"),
-           _put(Recorder, "outcome", _outcome_forgotten)),
-    Defect("lamp_before_outcome", "the outcome is on the disk before the lamp", _of("I10"), _green_first),
-    Defect("new_key_on_retry", "one key for all tries of a tap", _of("I4", "I22", "I3"), _new_key_on_retry),
-    Defect("no_unique_key", "a tap key is stored once", _of("I3", "I11", "I4"), _no_unique_key),
-    Defect("ack_before_commit", "the answer waits for the commit", _of("I12", "I7"), _ack_before_commit),
-    Defect("deleted_on_ack", "records are kept after the acknowledgement", _of("I12", "I7"), _deleted_on_ack),
-    Defect("no_rewind", "a restored server is sent everything again", _of("I12", "I7", "I22"),
-           _put(_settling, "_settle", _never_rewound)),
-    Defect("epoch_kept_after_rollback", "a rolled-back journal begins a new epoch", _of("I11"),
-           _put(_settling, "_why_close", _because_of_nothing)),
-    Defect("conflict_is_repeat", "a repeat is compared by content", _of("I11", "I7"), _conflict_is_repeat),
-    Defect("quarantine_dropped", "doubtful records are kept for a person", _of("I11", "I7"),
-           _put(Batch, "_quarantine", _only_marked)),
-    Defect("frame_refused", "one doubtful record does not block its frame", _of("I22"),
-           _put(Batch, "_quarantine", _frame_refused)),
-    Defect("no_reversal", "a charge without its meal is reversed", _of("I4", "I3"),
-           _put(LedgerSheet, "reverse", _same_charge)),
-    Defect("outcome_ignored", "what happened at the counter is booked", _of("I4"), _put(Batch, "_settle", _nothing)),
-    Defect("taps_left_open", "taps that a crash cut off are closed", _of("I22", "I4"),
-           _put(Recorder, "close_open_taps", _none_closed)),
-    Defect("stale_purses", "purses are read in the deciding transaction", _of("I2", "I24", "I25"), _stale_purses),
-    Defect("stale_policy", "the newest policy is read in the deciding transaction", _of("I6", "I24"), _stale_policy),
-    Defect("ageless_policy", "a policy alone is believed for so long", _of("I6"), _ageless),
-    Defect("deny_last", "the deny list goes first", _of("I6"), _deny_last),
-    Defect("uncapped", "a till alone serves a card so many meals", _of("I5"), _uncapped),
-    Defect("dearer_alone", "a till alone charges by the same rule as the server", _of("I24"), _dearer_alone),
-    Defect("late_relay", "a pulse is dead after a second", _of("I8"),
-           _put(reader_daemon.lane, "PULSE_LIFE_MS", 60_000)),
-    Defect("any_command", "a command is dead after a second", _of("I8"), _put(LinkSession, "_command", _any_command)),
-    Defect("no_deadline", "a lane decides alone when no answer comes", _of("I23"), _patient),
-    Defect("no_backoff", "tries are bounded in rate", _of("I22"), _put(Backoff, "next_ms", _at_once)),
+    Defect("no_fsync", "fsync of the journal", of("I10"),
+           put(reader_daemon.store.sqlite_file, "_require_durable", _unsynced)),
+    Defect("outcome_not_recorded", "the record of a served meal", of("I10"),
+           put(Recorder, "outcome", _outcome_forgotten)),
+    Defect("lamp_before_outcome", "the outcome is on the disk before the lamp", of("I10"), _green_first),
+    Defect("new_key_on_retry", "one key for all tries of a tap", of("I4", "I22", "I3"), _new_key_on_retry),
+    Defect("no_unique_key", "a tap key is stored once", of("I3", "I11", "I4"), _no_unique_key),
+    Defect("ack_before_commit", "the answer waits for the commit", of("I12", "I7"), _ack_before_commit),
+    Defect("deleted_on_ack", "records are kept after the acknowledgement", of("I12", "I7"), _deleted_on_ack),
+    Defect("no_rewind", "a restored server is sent everything again", of("I12", "I7", "I22"),
+           put(_settling, "_settle", _never_rewound)),
+    Defect("epoch_kept_after_rollback", "a rolled-back journal begins a new epoch", of("I11"),
+           put(_settling, "_why_close", _because_of_nothing)),
+    Defect("conflict_is_repeat", "a repeat is compared by content", of("I11", "I7"), _conflict_is_repeat),
+    Defect("quarantine_dropped", "doubtful records are kept for a person", of("I11", "I7"),
+           put(Batch, "_quarantine", _only_marked)),
+    Defect("frame_refused", "one doubtful record does not block its frame", of("I22"),
+           put(Batch, "_quarantine", _frame_refused)),
+    Defect("no_reversal", "a charge without its meal is reversed", of("I4", "I3"),
+           put(LedgerSheet, "reverse", _same_charge)),
+    Defect("outcome_ignored", "what happened at the counter is booked", of("I4"), put(Batch, "_settle", _nothing)),
+    Defect("taps_left_open", "taps that a crash cut off are closed", of("I22", "I4"),
+           put(Recorder, "close_open_taps", _none_closed)),
+    Defect("stale_purses", "purses are read in the deciding transaction", of("I2", "I24", "I25"), _stale_purses),
+    Defect("stale_policy", "the newest policy is read in the deciding transaction", of("I6", "I24"), _stale_policy),
+    Defect("ageless_policy", "a policy alone is believed for so long", of("I6"), _ageless),
+    Defect("deny_last", "the deny list goes first", of("I6"), _deny_last),
+    Defect("uncapped", "a till alone serves a card so many meals", of("I5"), _uncapped),
+    Defect("dearer_alone", "a till alone charges by the same rule as the server", of("I24"), _dearer_alone),
+    Defect("late_relay", "a pulse is dead after a second", of("I8"),
+           put(reader_daemon.lane, "PULSE_LIFE_MS", 60_000)),
+    Defect("any_command", "a command is dead after a second", of("I8"), put(LinkSession, "_command", _any_command)),
+    Defect("no_deadline", "a lane decides alone when no answer comes", of("I23"), _patient),
+    Defect("no_backoff", "tries are bounded in rate", of("I22"), put(Backoff, "next_ms", _at_once)),
 )  # fmt: skip

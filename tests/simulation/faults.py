@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from tests.simulation.box import Box
 from tests.simulation.hosts import Trap
 from tests.simulation.network import Direction, Network, Path
+from tests.simulation.rogue import Rogue
 from tests.simulation.server_site import ServerSite
 from tests.simulation.story import BOX_POINTS, SERVER_POINTS, Event, Fault
 
@@ -27,8 +28,9 @@ RESTORE_SECONDS = 1.0
 class Saboteur:
     """Breaks things, and mends them."""
 
-    def __init__(self, boxes: dict[str, Box], server: ServerSite, network: Network) -> None:
+    def __init__(self, boxes: dict[str, Box], server: ServerSite, network: Network, rogue: Rogue) -> None:
         """`boxes` by name."""
+        self._rogue = rogue
         self._boxes = boxes
         self._server = server
         self._network = network
@@ -38,7 +40,9 @@ class Saboteur:
         assert isinstance(event.what, Fault)
         stream = random.Random(event.draw)
         kind = event.what
-        if event.where == "server":
+        if kind is Fault.ROGUE_BOX:
+            await self._rogue.attack(stream)
+        elif event.where == "server":
             await self._server_fault(kind, event.length, stream)
         elif kind in _NETWORK:
             await self._network_fault(kind, event.where, event.length)

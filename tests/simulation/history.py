@@ -53,6 +53,8 @@ class History:
         self.reached: Counter[str] = Counter()
         """The rare states that were reached ("sometimes")."""
         self.meals: list[Meal] = []
+        self.undone: list[Meal] = []
+        """Meals that a till said it took back."""
         self.card_changes: list[CardChange] = []
         self.acked: dict[tuple[str, int], int] = {}
         """The highest mark that a daemon was told, by box and epoch."""

@@ -11,7 +11,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from cardcore.journal import GENESIS, Body, Decided, Intent, Outcome, OutcomeKind, Purpose
+from cardcore.ids import DeviceId, TapKey
+from cardcore.journal import (
+    GENESIS,
+    Body,
+    Decided,
+    Intent,
+    Outcome,
+    OutcomeKind,
+    Purpose,
+    Record,
+    authentic,
+)
+from tests.simulation import site_plan as plan
 from tests.simulation.books import Books, ChargeRow, Key
 from tests.simulation.history import History
 from tests.simulation.model import Model
@@ -53,6 +65,10 @@ class Remains:
     """Whether the server was put back to an older copy."""
     policies: dict[int, KnownPolicy] = field(default_factory=dict)
     """By version."""
+    rogues: frozenset[UUID] = frozenset()
+    """Hostile devices."""
+    keys: dict[UUID, bytes] = field(default_factory=dict)
+    """With what each device seals its records."""
 
     def in_force(self) -> dict[Key, ChargeRow]:
         """Return the charges that are in force, by tap."""
@@ -121,12 +137,16 @@ def inv_i04_meals_and_charges_agree(remains: Remains) -> Problems:
             closed.add(tap)
             if row.outcome == OutcomeKind.SERVED:
                 served[tap] = row.amount
+            elif row.outcome == OutcomeKind.CANCELLED:
+                served.pop(tap, None)
     ended, set_aside = {(mark.device, mark.epoch) for mark in remains.books.marks if mark.closed}, remains.set_aside()
     for tap, amount in served.items():
         charge = in_force.get(tap)
         if amount and (charge is None or charge.amount != amount):
             yield f"meal {tap[2]} of {amount} was served and is charged {charge.amount if charge else 'nothing'}"
     for tap, charge in in_force.items():
+        if tap[0] in remains.rogues:
+            continue  # it never hands in the rest; the day's close names its taps
         if tap not in taps:
             yield f"charge of {charge.amount} without a tap {tap[2]}"
         if tap[0] in remains.lost_disks and tap in set_aside:
@@ -144,6 +164,12 @@ def _green_meals(remains: Remains, in_force: dict[Key, ChargeRow]) -> Problems:
         if isinstance(row.body, Outcome) and row.body.outcome is OutcomeKind.SERVED
     }
     set_aside = remains.set_aside()
+    yield from _taken_back(remains, in_force)
+    cancelled = {
+        (*row.key[:2], row.body.tap_seq)
+        for row in remains.journals
+        if isinstance(row.body, Outcome) and row.body.outcome is OutcomeKind.CANCELLED
+    }
     seen: set[Key] = set()
     for meal in remains.history.meals:
         key = (remains.devices[meal.box], meal.epoch, meal.seq)
@@ -153,10 +179,18 @@ def _green_meals(remains: Remains, in_force: dict[Key, ChargeRow]) -> Problems:
         charge = in_force.get(key)
         if charge is not None and charge.amount == meal.amount:
             continue
-        if not meal.amount or any(aside[:2] == key[:2] for aside in set_aside):
+        if not meal.amount or key in cancelled or any(aside[:2] == key[:2] for aside in set_aside):
             continue
         if key in kept or key[0] not in remains.lost_disks:
             yield f"{meal.box} gave a meal of {meal.amount} away for tap {meal.seq} and it is not charged"
+
+
+def _taken_back(remains: Remains, in_force: dict[Key, ChargeRow]) -> Problems:
+    """What a till said it took back is not charged, unless that record was lost with a disk."""
+    for undone in remains.history.undone:
+        key = (remains.devices[undone.box], undone.epoch, undone.seq)
+        if key in in_force and key[0] not in remains.lost_disks:
+            yield f"{undone.box} took tap {undone.seq} back and it is charged {in_force[key].amount}"
 
 
 def inv_i05_no_unseen_overdraft(remains: Remains) -> Problems:
@@ -221,6 +255,14 @@ def inv_i12_acknowledged_is_durable(remains: Remains) -> Problems:
                 yield f"record {seq} of {box} was acknowledged and is not at the server"
 
 
+def inv_i13_closed_days_take_nothing(remains: Remains) -> Problems:
+    """What is posted stays; nothing is posted into a business day after its close."""
+    for close in remains.model.closed:
+        for row in remains.books.transfers:
+            if row.business_day <= close.day and row.posted_at > close.at:
+                yield f"{row.amount} were posted into {row.business_day} after it was closed"
+
+
 def inv_i14_policy_is_quoted(remains: Remains) -> Problems:
     """Every yes names the policy version and the reason it stands on."""
     for row in remains.journals:
@@ -230,11 +272,28 @@ def inv_i14_policy_is_quoted(remains: Remains) -> Problems:
                 yield f"record {row.key[2]} grants by policy {verdict.policy_version}, reason '{verdict.reason}'"
 
 
+def inv_i16_records_are_authentic(remains: Remains) -> Problems:
+    """Every stored record verifies under its device's key."""
+    for row in remains.books.records:
+        record = Record(row.key[2], row.body, row.previous, row.hash, row.mac)
+        if not authentic(record, TapKey(DeviceId(row.key[0]), *row.key[1:]), remains.keys[row.key[0]]):
+            yield f"record {row.key[2]} of epoch {row.key[1]} is stored and does not verify"
+
+
 def inv_i17_breaks_are_told(remains: Remains) -> Problems:
     """A journal that ended early, or whose chain broke, is a finding."""
     for mark in remains.books.marks:
         if mark.closed and not _told(remains, mark.device):
             yield f"epoch {mark.epoch} was replaced and nobody was told"
+
+
+def inv_i18_people_are_where_they_passed(remains: Remains) -> Problems:
+    """Everybody is taken to be where their latest passage led, and nobody was moved by a mere yes."""
+    expected = {person: zone for person, (zone, _) in remains.model.positions.items()}
+    for person in sorted({*expected, *remains.books.positions}):
+        said, ours = remains.books.positions.get(person), expected.get(person)
+        if said != ours:
+            yield f"{person} is taken to be in {said}, the passages say {ours}"
 
 
 def inv_i24_one_decision_core(remains: Remains) -> Problems:
@@ -255,8 +314,10 @@ def _alone(remains: Remains, body: Outcome | Decided, intent: Intent) -> Problem
         return
     if intent.credential in policy.refused:
         yield f"a box granted a card alone that policy {body.verdict.policy_version} refuses"
-    if intent.purpose is Purpose.TILL and body.verdict.amount != policy.price:
-        yield f"a box charged {body.verdict.amount} alone, policy {body.verdict.policy_version} says {policy.price}"
+    keyed = remains.model.variant.keyed and intent.place == plan.KEYED_TILL
+    price = intent.amount if keyed else policy.price
+    if intent.purpose is Purpose.TILL and body.verdict.amount != price:
+        yield f"a box charged {body.verdict.amount} alone, policy {body.verdict.policy_version} says {price}"
 
 
 def inv_i25_batches_equal_single_taps(remains: Remains) -> Problems:
@@ -290,8 +351,11 @@ AT_THE_END = (
     inv_i07_no_gaps,
     inv_i11_stored_once,
     inv_i12_acknowledged_is_durable,
+    inv_i13_closed_days_take_nothing,
     inv_i14_policy_is_quoted,
+    inv_i16_records_are_authentic,
     inv_i17_breaks_are_told,
+    inv_i18_people_are_where_they_passed,
     inv_i24_one_decision_core,
     inv_i25_batches_equal_single_taps,
 )

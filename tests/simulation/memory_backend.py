@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +29,7 @@ from cardcore.access.items import (
 from cardcore.access.snapshot import StateItem
 from cardcore.calendar import Interval
 from cardcore.canteen.limits import Pin
+from cardcore.canteen.selling import KEYED, PERIOD
 from cardcore.ids import (
     AccountId,
     CardId,
@@ -63,6 +64,7 @@ from tests.simulation.backend import (
     BatchDone,
     CardSet,
     Committed,
+    DayClosed,
     Holder,
     MoneyAdded,
     PriceSet,
@@ -83,7 +85,7 @@ SOURCES = (("cash_drawer", "main"), ("subsidy", "main"), ("stall", "main"), ("re
 class MemoryBackend:
     """Implements `tests.simulation.backend.Backend`."""
 
-    def __init__(self, system: System, stream: random.Random) -> None:
+    def __init__(self, system: System, stream: random.Random, variant: plan.Variant) -> None:
         """Write a new site."""
         self._system = system
         ids = system.ids
@@ -95,9 +97,9 @@ class MemoryBackend:
         self._backup: tuple[Tables, int] | None = None
         for source in SOURCES:
             self.tables.ledger_accounts[source] = ids.uuid7()
-        self.tables.publish(*_places())
+        self.tables.publish(*_places(variant))
         self.holders = tuple(self._write_holder(holder) for holder in plan.HOLDERS)
-        self.identities = {box.name: self._enrol(box) for box in plan.BOXES}
+        self.identities = {box.name: self._enrol(box) for box in (*plan.BOXES, plan.ROGUE)}
 
     # --- the site -----------------------------------------------------------------------------------------------
 
@@ -202,6 +204,13 @@ class MemoryBackend:
         self.tables.accounts[holder.account].state = state
         self._put_card(_changed(self.tables.cards[holder.credential], account_state=state))
         self.log.append(AccountSet(holder.account, state))
+
+    def close_day(self, day: date) -> bool:
+        if self.tables.closed_through is not None and day <= self.tables.closed_through:
+            return False
+        self.tables.closed_through = day
+        self.log.append(DayClosed(day, self._system.clock.now()))
+        return True
 
     def _put_card(self, card: CardItem) -> None:
         self.tables.cards[card.credential] = card
@@ -317,14 +326,18 @@ class MemoryPolicy:
         return PolicyChanges(since, tables.policy_version, tables.content_hash, tuple(items))
 
 
-def _places() -> Iterable[Item]:
-    outside, compound = ZoneId("outside"), ZoneId("compound")
+def _places(variant: plan.Variant) -> Iterable[Item]:
+    outside, inside = ZoneId(plan.OUTSIDE), ZoneId(plan.INSIDE)
     always = ScheduleId("always")
-    yield from (SiteItem(), ZoneItem(outside), ZoneItem(compound))
+    yield from (SiteItem(), ZoneItem(outside), ZoneItem(inside, passback=variant.passback))
     yield ScheduleItem(always, (Interval(on_holidays=True),))
-    yield LevelItem(ALL, (compound,), always)
-    yield from (LaneItem(LaneId(name), name, outside, compound) for name in plan.LANES)
-    yield from (TillItem(TillId(name), name, StallId("main")) for name in plan.TILLS)
+    yield LevelItem(ALL, (outside, inside), always)
+    for name in plan.LANES:
+        way = (inside, outside) if name == plan.WAY_OUT else (outside, inside)
+        yield LaneItem(LaneId(name), name, *way)
+    for name in (*plan.TILLS, *plan.ROGUE.tills):
+        keyed = variant.keyed and name == plan.KEYED_TILL
+        yield TillItem(TillId(name), name, StallId("main"), mode=KEYED if keyed else PERIOD)
     yield MealItem(LUNCH, *plan.LUNCH_SECONDS, plan.MEALS_A_DAY)
     yield TariffItem(LUNCH, Fen(plan.PRICE_FEN))
 

@@ -20,7 +20,8 @@ def read_books(tables: Tables) -> Books:
         purses=[PurseRow(key, row.account, row.kind, row.balance, row.floor) for key, row in tables.purses.items()],
         transfers=[
             TransferRow(
-                row.kind, row.from_account, row.to_account, row.amount_fen, row.from_balance_fen, row.charge_id
+                row.kind, row.from_account, row.to_account, row.amount_fen, row.from_balance_fen, row.charge_id,
+                row.business_day, row.posted_at,
             )
             for row in tables.transfers
         ],
@@ -36,6 +37,7 @@ def read_books(tables: Tables) -> Books:
             RecordRow(
                 (key.device, key.epoch, key.seq), row.kind, row.tap_seq, row.purpose or "", row.granted, row.outcome,
                 row.amount_fen, row.hash, row.previous,
+                row.body, row.mac,
             )
             for key, row in sorted(tables.records.items())
         ],
@@ -46,4 +48,5 @@ def read_books(tables: Tables) -> Books:
         findings=list(tables.findings),
         marks=[MarkRow(device, epoch, row.acked_through, row.closed) for (device, epoch), row in tables.heads.items()],
         ledger_accounts=set(tables.ledger_accounts.values()),
+        positions={person: str(position.zone) for person, position in tables.presence.items()},
     )  # fmt: skip

@@ -12,6 +12,8 @@ from tests.simulation.box import Box
 from tests.simulation.story import Event, Manner
 
 PATIENCE_SECONDS = 2.5
+KEYED_YUAN = (0, 4, 9, 12, 15, 60)
+UNDO_KEYS = "*0#"
 TRIES = 2
 DOUBLE_SECONDS = 0.2
 WAY_SECONDS = (0.3, 2.5)
@@ -26,8 +28,9 @@ STEADY_SECONDS = 3.0
 class Crowd:
     """Everybody who holds a card."""
 
-    def __init__(self, boxes: dict[str, Box], credentials: dict[str, CredentialKey]) -> None:
+    def __init__(self, boxes: dict[str, Box], credentials: dict[str, CredentialKey], variant: plan.Variant) -> None:
         """`boxes` by reader, `credentials` by holder."""
+        self._keyed = variant.keyed
         self._boxes = boxes
         self._credentials = credentials
         self._queues = {reader: asyncio.Lock() for reader in boxes}
@@ -42,7 +45,10 @@ class Crowd:
             return
         assert isinstance(manner, Manner)
         await self._at(event.where, event.who, manner, stream)
-        if manner is Manner.AGAIN:
+        if manner is Manner.UNDO:
+            await asyncio.sleep(stream.uniform(0.5, 2.0))
+            await self._take_back(event.where, event.who)
+        elif manner is Manner.AGAIN:
             await asyncio.sleep(stream.uniform(1.0, 6.0))
             await self._at(event.where, event.who, Manner.PLAIN, stream)
         elif manner is Manner.PASS_BACK:
@@ -51,6 +57,7 @@ class Crowd:
     async def _at(self, reader: str, who: str, manner: Manner, stream: random.Random) -> None:
         async with self._queues[reader]:
             credential = self._credentials[who]
+            self._key_in(reader, stream)
             for _ in range(TRIES):
                 colour = await self._show(reader, credential, manner)
                 if colour is not None:
@@ -63,6 +70,19 @@ class Crowd:
                 await asyncio.sleep(stream.uniform(*WAY_SECONDS))
                 await self._pass(reader)
             await asyncio.sleep(stream.uniform(0.1, LEAVE_SECONDS))
+
+    def _key_in(self, reader: str, stream: random.Random) -> None:
+        """Let the cashier key what the meal costs, or forget to."""
+        if not self._keyed or reader != plan.KEYED_TILL:
+            return
+        yuan = random.Random(stream.random()).choice(KEYED_YUAN)
+        if yuan:
+            self._boxes[reader].keys(reader, f"{yuan}#")
+
+    async def _take_back(self, reader: str, who: str) -> None:
+        async with self._queues[reader]:
+            self._boxes[reader].keys(reader, UNDO_KEYS)
+            await self._show(reader, self._credentials[who], Manner.UNDO)
 
     async def _show(self, reader: str, credential: CredentialKey, manner: Manner) -> LedColour | None:
         box = self._boxes[reader]

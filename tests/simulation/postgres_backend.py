@@ -8,15 +8,17 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import QueuePool, create_engine
 
 from cardcore.access.items import AccountState, CardState
 from cardcore.calendar import Interval
+from cardcore.canteen.selling import KEYED
 from cardcore.ids import (
     AccountId,
     CardId,
@@ -26,6 +28,7 @@ from cardcore.ids import (
     MealId,
     ScheduleId,
     SiteId,
+    StaffId,
     StallId,
     TillId,
     TransferId,
@@ -35,9 +38,12 @@ from cardcore.journal import Purpose
 from cardcore.money import Fen
 from reader_daemon.identity import Identity
 from server.access import service as access
+from server.canteen import charging
 from server.canteen import service as canteen
 from server.cards import service as cards
-from server.database import Database, DatabaseUnavailableError, ReadSession, WriteSession, psycopg_url
+from server.close.models import DayClose
+from server.close.run import close_day
+from server.database import Database, DatabaseUnavailableError, ReadSession, WriteSession, psycopg_url, sqlalchemy_url
 from server.devices import service as devices
 from server.devices.models import EnrolledDevice, EnrolmentCode
 from server.devices.register import Register
@@ -45,6 +51,9 @@ from server.ledger import service as ledger
 from server.link.policy_source import PolicySource
 from server.people import service as people
 from server.secrets_file import secrets_from
+from server.staff import service as staff
+from server.staff.passwords import Passwords
+from server.staff.roles import Role
 from server.system import System
 from server.taps.arrivals import Arrival, Receipt
 from server.taps.batcher import Processor
@@ -56,6 +65,7 @@ from tests.simulation.backend import (
     BatchDone,
     CardSet,
     Committed,
+    DayClosed,
     Holder,
     MoneyAdded,
     PriceSet,
@@ -97,7 +107,17 @@ class TroubledConnection(psycopg.Connection[Any]):
             raise psycopg.OperationalError(message)
 
 
-class TroubledDatabase(Database):
+class PatientDatabase(Database):
+    """A database that waits for ever: how long a statement takes on this machine must change nothing in a run."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._engine = create_engine(
+            sqlalchemy_url(url), poolclass=QueuePool, connect_args={"options": SESSION, "prepare_threshold": None}
+        )
+
+
+class TroubledDatabase(PatientDatabase):
     """A database that may be down."""
 
     def __init__(self, url: str, trouble: Trouble) -> None:
@@ -121,38 +141,50 @@ class TroubledDatabase(Database):
 class PostgresBackend:
     """Implements `tests.simulation.backend.Backend`."""
 
-    def __init__(self, url: str, system: System, stream: random.Random, slug: str) -> None:
+    def __init__(self, url: str, system: System, stream: random.Random, slug: str, variant: plan.Variant) -> None:
         """Write a new site into a migrated database."""
         self._url = url
         self._system = system
         self._slug = slug
+        self._variant = variant
         self.trouble = Trouble(stream)
         self._database = TroubledDatabase(url, self.trouble)
-        self._admin = Database(url)
+        self._admin = PatientDatabase(url)
         self._secrets = secrets_from(system.ids.random_bytes(32), system.ids)
         self._open: list[psycopg.Connection[Any]] = []
         self.key: Ed25519PrivateKey = self._secrets.identity
         self.log: list[Committed] = []
+        self._closer: StaffId | None = None
         self.site: SiteId = self._admin.write(lambda session: self._write_site(session, slug))
         self.holders = tuple(
             self._admin.write(lambda session, holder=holder: self._write_holder(session, holder))  # type: ignore[misc]
             for holder in plan.HOLDERS
         )
-        self.identities = {box.name: self._enrol(box) for box in plan.BOXES}
+        self.identities = {box.name: self._enrol(box) for box in (*plan.BOXES, plan.ROGUE)}
 
     # --- the site -----------------------------------------------------------------------------------------------
 
     def _write_site(self, session: WriteSession, slug: str) -> SiteId:
         system = self._system
         site = access.create_site(session, system, access.NewSite(slug, "Simulated", "模拟"), ACTOR)
-        outside, compound = ZoneId("outside"), ZoneId("compound")
-        zones = [access.Zone(outside, "Outside", "院外"), access.Zone(compound, "Compound", "院内")]
+        outside, inside = ZoneId(plan.OUTSIDE), ZoneId(plan.INSIDE)
+        zones = [
+            access.Zone(outside, "Outside", "院外"),
+            access.Zone(inside, "Compound", "院内", passback=self._variant.passback),
+        ]
         access.put_zones(session, system, site, zones, ACTOR)
         always = access.Schedule(ScheduleId("always"), "Always", "全天", (Interval(on_holidays=True),))
-        level = access.AccessLevel(LevelId("all"), "All", "全部", always.id, (compound,))
-        lanes = [access.Lane(LaneId(name), name, name, name, outside, compound) for name in plan.LANES]
+        level = access.AccessLevel(LevelId("all"), "All", "全部", always.id, (outside, inside))
+        lanes = [
+            access.Lane(
+                LaneId(name), name, name, name, *((inside, outside) if name == plan.WAY_OUT else (outside, inside))
+            )
+            for name in plan.LANES
+        ]
         canteen.put_stalls(session, system, site, [canteen.Stall(StallId("main"), "Main", "主")], ACTOR)
-        tills = [canteen.Till(TillId(name), name, name, name, StallId("main")) for name in plan.TILLS]
+        tills = [
+            canteen.Till(TillId(name), name, name, name, StallId("main")) for name in (*plan.TILLS, *plan.ROGUE.tills)
+        ]
         meal = canteen.MealPeriod(MealId("lunch"), "Lunch", "午餐", *plan.LUNCH_SECONDS, plan.MEALS_A_DAY)
         people.put_category(session, system, site, CategoryId("staff"), people.Named("Staff", "职工"), ACTOR)
         for problem in (
@@ -160,6 +192,7 @@ class PostgresBackend:
             access.put_level(session, system, site, level, ACTOR),
             access.put_lanes(session, system, site, lanes, ACTOR),
             canteen.put_tills(session, system, site, tills, ACTOR),
+            self._keyed(session, site),
             canteen.put_meals(session, system, site, [meal], ACTOR),
             canteen.put_tariffs(session, system, site, [canteen.Tariff(meal.id, Fen(plan.PRICE_FEN))], ACTOR),
         ):
@@ -167,6 +200,13 @@ class PostgresBackend:
         for name in ("unknown_card", "closed_account"):
             ledger.ensure_ledger_account(session, system, site, "receivable", name)
         return site
+
+    def _keyed(self, session: WriteSession, site: SiteId) -> object:
+        """Let one till charge what is keyed, on sites where one does."""
+        if not self._variant.keyed:
+            return None
+        till, keyed = TillId(plan.KEYED_TILL), charging.TillCharging(mode=KEYED)
+        return charging.set_till_charging(session, self._system, site, till, keyed, ACTOR)
 
     def _write_holder(self, session: WriteSession, holder: plan.HolderPlan) -> Holder:
         system, site = self._system, self.site
@@ -274,6 +314,24 @@ class PostgresBackend:
             lambda session: ledger.set_account_state(session, self._system, self.site, account, state, ACTOR)
         )
         self.log.append(AccountSet(account, state))
+
+    def close_day(self, day: date) -> bool:
+        """Close a day as finance would, whatever the tills say: a first close may be of any day that has ended."""
+        if self._closer is None:
+            self._closer = self._admin.write(self._hire)
+        closed = close_day(self._admin, self._system, self.site, day, self._closer, without_silent=True)
+        if not isinstance(closed, DayClose) or any(isinstance(one, DayClosed) and one.day >= day for one in self.log):
+            return False
+        self.log.append(DayClosed(day, self._system.clock.now()))
+        return True
+
+    def _hire(self, session: WriteSession) -> StaffId:
+        passwords = Passwords(self._system.ids, memory_kib=8, time_cost=1)
+        login = f"finance-{self._slug}"
+        new = staff.NewStaff(login, "Finance", "correct horse battery", frozenset({Role.FINANCE}))
+        hired = staff.create_staff(session, self._system, self.site, passwords, new, ACTOR)
+        assert not isinstance(hired, staff.StaffRefusal), hired
+        return hired
 
     # --- the books ----------------------------------------------------------------------------------------------
 

@@ -33,12 +33,14 @@ def read_books(connection: psycopg.Connection[Any], site: UUID) -> Books:
         findings=[(row[0], row[1]) for row in rows(_FINDINGS)],
         marks=[MarkRow(*row) for row in rows(_MARKS)],
         ledger_accounts={row[0] for row in rows("select id from ledger_account where site_id = %s")},
+        positions={row[0]: row[1] for row in rows("select person_id, zone_id from presence where site_id = %s")},
     )
 
 
 _PURSES = "select id, account_id, kind, balance_fen, floor_fen from purse where site_id = %s order by id"
 _TRANSFERS = """
-    select kind, from_account, to_account, amount_fen, from_balance_fen, charge_id from transfer where site_id = %s
+    select kind, from_account, to_account, amount_fen, from_balance_fen, charge_id, business_day, posted_at
+    from transfer where site_id = %s
     order by posted_at, id
 """
 _CHARGES = """
@@ -46,7 +48,8 @@ _CHARGES = """
     where site_id = %s order by device_id, epoch, seq, revision
 """
 _RECORDS = """
-    select device_id, epoch, seq, kind, tap_seq, coalesce(purpose, ''), granted, outcome, amount_fen, hash, previous
+    select device_id, epoch, seq, kind, tap_seq, coalesce(purpose, ''), granted, outcome, amount_fen,
+        hash, previous, body, mac
     from record where site_id = %s order by device_id, epoch, seq
 """
 _QUARANTINE = """

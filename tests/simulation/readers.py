@@ -19,6 +19,7 @@ from reader_daemon.messages import (
     CommandResult,
     EventSink,
     InputChanged,
+    KeysPressed,
     Lamp,
     LedColour,
     Pulse,
@@ -33,6 +34,7 @@ PASS, READY = 0, 2
 PASS_OPEN_SECONDS = 0.4
 RELAY_MS = (2.0, 40.0)
 CHARGED_TEXT = REASON_TEXTS[Reason.CHARGED].display
+UNDONE_TEXT = REASON_TEXTS[Reason.UNDONE].display
 STALE_CHANCE = 0.02
 
 
@@ -45,6 +47,14 @@ class Onlooker(Protocol):
 
     def charged(self, reader: str) -> None:
         """Read on a till's display that a meal was charged."""
+        ...
+
+    def undone(self, reader: str) -> None:
+        """Read on a till's display that the last charge was taken back."""
+        ...
+
+    def shown(self, reader: str, text: str) -> None:
+        """Read the first row of a display."""
         ...
 
     def relay(self, reader: str, asked_ms: int) -> None:
@@ -89,6 +99,10 @@ class SimulatedPort:
                 self._onlooker.lamp(reader, colour)
             case Show(text, 2) if text == CHARGED_TEXT:
                 self._onlooker.charged(reader)
+            case Show(text, 2) if text == UNDONE_TEXT:
+                self._onlooker.undone(reader)
+            case Show(text, 1):
+                self._onlooker.shown(reader, text)
             case _:
                 pass
         self._sink(CommandFinished(reader, number, CommandResult.DONE))
@@ -117,6 +131,10 @@ class SimulatedPort:
         """Hold a card to a reader."""
         stale = self._stream.random() < STALE_CHANCE
         self._sink(CardRead(reader, credential, self._host.now(), self._host.monotonic_ms(), possibly_stale=stale))
+
+    def keys(self, reader: str, keys: str) -> None:
+        """Press keys of a till's keypad."""
+        self._sink(KeysPressed(reader, keys, self._host.now(), self._host.monotonic_ms()))
 
     async def pass_through(self, reader: str) -> None:
         """Walk through a turnstile."""

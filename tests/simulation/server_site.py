@@ -26,6 +26,7 @@ from server.metrics import Metrics
 from server.system import System
 from server.taps.arrivals import Arrival, Receipt
 from server.taps.batcher import Batcher, Processor
+from tests.simulation import site_plan as plan
 from tests.simulation.backend import Backend
 from tests.simulation.chance import DrawnIds
 from tests.simulation.history import History
@@ -196,7 +197,7 @@ class ServerSite:
             return
         message = codec.decode_for_daemon(frame)
         match message:
-            case TapDecision(status=RecordStatus.CONFLICT):
+            case TapDecision(status=RecordStatus.CONFLICT) if daemon != plan.ROGUE.name:
                 self.history.violate("I11", f"{daemon} used a number again over a link that was open")
             case UploadAck(epoch, acked_through) | TapDecision(epoch=epoch, acked_through=acked_through):
                 key = (daemon, epoch)

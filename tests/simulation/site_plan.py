@@ -1,16 +1,24 @@
-"""The small site that every run plays on: three boxes, two lanes, two tills, six holders and one meal all day."""
+"""The small site that every run plays on: three boxes, a way in and one out, two tills, six holders, one meal."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cardcore.access.items import Product
+from cardcore.access.items import Passback, Product
 from cardcore.ids import CredentialKey
 from tests.simulation.box import BoxPlan
+from tests.simulation.chance import Chance
 
 BOXES = (BoxPlan("gate-1", lanes=("g01", "g02")), BoxPlan("till-1", tills=("t01",)), BoxPlan("till-2", tills=("t02",)))
+ROGUE = BoxPlan("rogue-1", tills=("t09",))
+"""Enrolled like the others, and hostile."""
 LANES = ("g01", "g02")
 TILLS = ("t01", "t02")
+WAY_OUT = "g02"
+"""The other lane leads in."""
+OUTSIDE, INSIDE = "outside", "compound"
+KEYED_TILL = "t02"
+"""The till at which some sites key the amount."""
 PRICE_FEN = 1_200
 MEALS_A_DAY = 3
 """Lunches one account may take online a business day."""
@@ -19,6 +27,22 @@ OFFLINE_CARD_CAP = 3
 LUNCH_SECONDS = (14_400, 14_399)
 """The meal begins with the business day and lasts until a second before the next."""
 STRANGER = CredentialKey("wiegand:34-00ffffffff")
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What differs from site to site, drawn from the seed."""
+
+    keyed: bool
+    """Whether `KEYED_TILL` charges what the cashier keys; else every till charges the meal's price."""
+    passback: Passback
+    """Of the zone inside."""
+
+
+def variant_of(seed: int) -> Variant:
+    """Draw the site of a seed."""
+    stream = Chance(seed).stream("variant")
+    return Variant(stream.random() < 0.3, stream.choice((Passback.NONE, Passback.NONE, Passback.SOFT, Passback.HARD)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +68,5 @@ HOLDERS = (
     HolderPlan("emil", Product.GATE_ONLY, 0, 0),
     HolderPlan("fang", Product.CANTEEN_ONLY, 0, 3_000),
 )
+POOR = HOLDERS[4]
+"""Whose card buys nothing."""

@@ -17,6 +17,12 @@ SAFETY_SECONDS = 40.0
 VISITS = (8, 22)
 DEEDS = (0, 5)
 FAULTS = (1, 5)
+CLOSING = 0.35
+"""Chance that somebody closes the day."""
+DAY_HAS_ENDED = (36.5, SAFETY_SECONDS)
+"""Seconds after which the business day has ended where a run begins shortly before."""
+HOSTILE = 0.3
+"""Chance that a hostile box comes on the line."""
 HELD_COMMAND = 0.3
 """Chance that the line holds an operator's command back."""
 
@@ -33,8 +39,14 @@ class Manner(StrEnum):
     """Goes through and hands the card to the next person."""
     AGAIN = "again"
     """Comes back for more after a few seconds."""
+    UNDO = "undo"
+    """Has the meal taken back that was just charged."""
     BOTH = "both"
     """Two cards of one person, it seems: shown at two readers of a kind at the same instant."""
+
+
+EVERYBODYS = tuple(manner for manner in Manner if manner is not Manner.UNDO)
+"""What any visit may be; a meal is taken back in visits of their own."""
 
 
 class Deed(StrEnum):
@@ -48,6 +60,11 @@ class Deed(StrEnum):
     OPEN = "open"
     CLOSE = "close"
     OPEN_LANE = "open_lane"
+    CLOSE_DAY = "close_day"
+    """Closes the business day that ended last."""
+
+
+OFFICE = tuple(deed for deed in Deed if deed is not Deed.CLOSE_DAY)
 
 
 class Fault(StrEnum):
@@ -85,6 +102,8 @@ class Fault(StrEnum):
     CLOCK_DEAD = "clock_dead"
     """The wall clock says 1970."""
     SLOW_READER = "slow_reader"
+    ROGUE_BOX = "rogue_box"
+    """A box with its own keys and bad intentions comes on the line."""
 
 
 WEIGHTS: dict[Fault, int] = {
@@ -153,13 +172,20 @@ class Story:
 def draw_story(seed: int) -> Story:
     """Draw the story of a seed."""
     chance = Chance(seed)
-    events = [*_visits(chance.stream("visits")), *_deeds(chance.stream("deeds")), *_faults(chance.stream("faults"))]
+    events = [
+        *_visits(chance.stream("visits")),
+        *_deeds(chance.stream("deeds")),
+        *_faults(chance.stream("faults")),
+        *_undone(chance.stream("undone")),
+        *_closes(chance.stream("closes")),
+        *_rogues(chance.stream("rogues")),
+    ]
     return Story(seed, tuple(sorted(events, key=lambda event: (event.at, event.what.value, event.where))))
 
 
 def _visits(stream: random.Random) -> list[Event]:
     names = [holder.name for holder in plan.HOLDERS]
-    manners = [*[Manner.PLAIN] * 8, *Manner]
+    manners = [*[Manner.PLAIN] * 8, *EVERYBODYS]
     found = []
     for _ in range(stream.randint(*VISITS)):
         reader = stream.choice([*plan.LANES, *plan.TILLS, *plan.TILLS])
@@ -169,10 +195,35 @@ def _visits(stream: random.Random) -> list[Event]:
     return found
 
 
+def _undone(stream: random.Random) -> list[Event]:
+    names = [holder.name for holder in plan.HOLDERS]
+    return [
+        Event(
+            stream.uniform(4.0, SAFETY_SECONDS), Manner.UNDO, stream.choice(plan.TILLS), stream.choice(names),
+            draw=stream.randrange(2**32),
+        )
+        for _ in range(stream.choice((0, 0, 1, 2)))
+    ]  # fmt: skip
+
+
+def _closes(stream: random.Random) -> list[Event]:
+    """Somebody closes the day in some stories, in half of them right after one ended where one ends in this story."""
+    if stream.random() >= CLOSING:
+        return []
+    return [Event(stream.uniform(*stream.choice(((4.0, SAFETY_SECONDS), DAY_HAS_ENDED))), Deed.CLOSE_DAY, "")]
+
+
+def _rogues(stream: random.Random) -> list[Event]:
+    if stream.random() >= HOSTILE:
+        return []
+    at = stream.uniform(2.0, SAFETY_SECONDS - 5)
+    return [Event(at, Fault.ROGUE_BOX, plan.ROGUE.name, draw=stream.randrange(2**32))]
+
+
 def _deeds(stream: random.Random) -> list[Event]:
     found = []
     for _ in range(stream.randint(*DEEDS)):
-        deed = stream.choice([Deed.LOST, Deed.LOST, Deed.LOST, Deed.OPEN_LANE, Deed.OPEN_LANE, *Deed])
+        deed = stream.choice([Deed.LOST, Deed.LOST, Deed.LOST, Deed.OPEN_LANE, Deed.OPEN_LANE, *OFFICE])
         where = stream.choice(plan.LANES) if deed is Deed.OPEN_LANE else ""
         who = "" if where else stream.choice(plan.HOLDERS).name
         at = stream.uniform(3.0, SAFETY_SECONDS)

@@ -6,18 +6,18 @@ from contextlib import nullcontext
 
 import pytest
 
-from tests.simulation.ablations import SEEDS, hunt
-from tests.simulation.defects import DEFECTS, Defect
+from tests.simulation.ablations import ALL_DEFECTS, SEEDS, hunt
+from tests.simulation.defect import Defect
 
 LEAST = 15
 
 
 def test_there_are_enough_of_them() -> None:
-    names = [defect.name for defect in DEFECTS]
+    names = [defect.name for defect in ALL_DEFECTS]
     assert len(set(names)) == len(names) >= LEAST
 
 
-@pytest.mark.parametrize("defect", DEFECTS, ids=[defect.name for defect in DEFECTS])
+@pytest.mark.parametrize("defect", ALL_DEFECTS, ids=[defect.name for defect in ALL_DEFECTS])
 def test_a_safeguard_that_is_missing_is_noticed(defect: Defect) -> None:
     caught = hunt(defect, range(SEEDS), to_the_first=True)
     assert caught.seeds, f"{SEEDS} seeds did not notice that this was missing: {defect.removed}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.__main__ import main
+from tests.simulation.ablations import ALL_DEFECTS
 from tests.simulation.campaign import in_memory
-from tests.simulation.defects import DEFECTS
 from tests.simulation.shrink import shortest
 from tests.simulation.silence import silence
 from tests.simulation.story import Story, draw_story
@@ -30,7 +30,7 @@ def test_a_range_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_a_red_story_is_made_short_and_stays_red() -> None:
     silence()
-    defect = next(defect for defect in DEFECTS if defect.name == "outcome_not_recorded")
+    defect = next(defect for defect in ALL_DEFECTS if defect.name == "outcome_not_recorded")
 
     def play(story: Story) -> RunResult:
         with defect.broken():

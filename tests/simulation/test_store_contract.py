@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from cardcore.access.items import AccountState, CardState
+from cardcore.access.items import AccountState, CardState, Passback
 from cardcore.access.snapshot import Snapshot
 from cardcore.ids import DeviceId, TapKey
 from cardcore.journal import (
@@ -57,6 +57,9 @@ class StandingClock:
         return int(self.at.timestamp() * 1000)
 
 
+PLAIN = plan.Variant(keyed=False, passback=Passback.NONE)
+
+
 class Site:
     """A backend with the journal of one box, written by hand."""
 
@@ -98,7 +101,7 @@ class Site:
 
     def books(self) -> Books:
         books = self.backend.books()
-        remains = Remains(books, Model(self.backend.holders), None, [], {}, set(), restored=False)  # type: ignore[arg-type]
+        remains = Remains(books, Model(self.backend.holders, PLAIN), None, [], {}, set(), restored=False)  # type: ignore[arg-type]
         assert [problem for invariant in AT_ANY_TIME for problem in invariant(remains)] == []
         return books
 
@@ -111,10 +114,10 @@ class Site:
 def site(request: pytest.FixtureRequest, embedded_postgres: PrivatePostgres) -> Iterator[Site]:
     clock = StandingClock()
     if request.param == "memory":
-        yield Site(lambda system: MemoryBackend(system, random.Random(1)), clock)
+        yield Site(lambda system: MemoryBackend(system, random.Random(1), PLAIN), clock)
         return
     with embedded_postgres.fresh_database(migrated=True) as url:
-        site = Site(lambda system: PostgresBackend(url, system, random.Random(1), "contract"), clock)
+        site = Site(lambda system: PostgresBackend(url, system, random.Random(1), "contract", PLAIN), clock)
         yield site
         site.backend.close()
 

@@ -37,6 +37,7 @@ class Watcher:
         """Look over a box from now on."""
 
         def said_yes(reader: str, record: Outcome | Decided, intent: Intent) -> None:
+            self._unknown(reader, intent)
             self._revoked(box, reader, intent)
             self._aged(box, reader, record)
             if isinstance(record, Outcome) and record.verdict.offline:
@@ -51,6 +52,13 @@ class Watcher:
         ages = [now - asked for asked in self._server.opened if now - asked <= COMMAND_SECONDS + UNCERTAIN_SECONDS]
         if not ages:
             self._history.violate("I8", f"{reader} opened long after the operator asked")
+
+    def _unknown(self, reader: str, intent: Intent) -> None:
+        """Nothing that is unknown is ever allowed, whatever is broken: no unknown card, no stale reading (I15)."""
+        if intent.credential == plan.STRANGER:
+            self._history.violate("I15", f"{reader} let an unknown card through")
+        if intent.possibly_stale:
+            self._history.violate("I15", f"{reader} took an old reading for a card that is there now")
 
     def _revoked(self, box: Box, reader: str, intent: Intent) -> None:
         """A card that was refused at the server well before this tap must not have been let through."""
@@ -88,8 +96,15 @@ class Watcher:
     def _bounded(self, box: Box, reader: str, intent: Intent) -> None:
         """A card eats alone at one till no more often than the printed bound says (I5)."""
         bodies = {key: _body.decode(content) for key, content in box.durable.items()}
+        taken_back = {
+            (key[0], body.tap_seq)
+            for key, body in bodies.items()
+            if isinstance(body, Outcome) and body.outcome is OutcomeKind.CANCELLED
+        }
         eaten = sum(
-            self._is_alone(box, reader, intent.credential, key[0], body, bodies) for key, body in bodies.items()
+            self._is_alone(box, reader, intent.credential, key[0], body, bodies)
+            for key, body in bodies.items()
+            if not isinstance(body, Outcome) or (key[0], body.tap_seq) not in taken_back
         )
         if eaten > plan.OFFLINE_CARD_CAP:
             self._history.violate("I5", f"{reader} served one card {eaten} times alone")

@@ -19,7 +19,7 @@ from uuid import UUID
 import msgspec
 
 from cardcore.access.items import AccountState, CardState
-from cardcore.journal import Body
+from cardcore.journal import Body, Intent
 from server.system import System
 from tests.simulation import site_plan as plan
 from tests.simulation.backend import Backend, CardSet, PriceSet
@@ -30,9 +30,10 @@ from tests.simulation.history import CardChange, History, Violation
 from tests.simulation.hosts import MIDNIGHT, Host
 from tests.simulation.invariants import AT_ANY_TIME, AT_THE_END, JournalRow, KnownPolicy, Remains, name_of
 from tests.simulation.loop import EndlessError, StandstillError, VirtualLoop
-from tests.simulation.model import Model
+from tests.simulation.model import Model, business_day
 from tests.simulation.network import Network
 from tests.simulation.people import Crowd
+from tests.simulation.rogue import Rogue
 from tests.simulation.server_site import ServerSite
 from tests.simulation.silence import unexpected_errors
 from tests.simulation.story import SAFETY_SECONDS, Deed, Event, Fault, Manner, Story
@@ -73,6 +74,7 @@ class World:
     def __init__(self, story: Story, loop: VirtualLoop, make_backend: MakeBackend, folder: Path) -> None:
         chance = Chance(story.seed)
         self.story = story
+        self.variant = plan.variant_of(story.seed)
         self.loop = loop
         self.history = History(loop)
         begun = MIDNIGHT + timedelta(hours=chance.stream("begin").choice(HOURS))
@@ -96,8 +98,10 @@ class World:
             self.boxes[box_plan.name] = box
         by_reader = {reader: box for box in self.boxes.values() for reader in box.plan.readers}
         credentials = {holder.name: holder.credential for holder in self.backend.holders}
-        self._crowd = Crowd(by_reader, {**credentials, "stranger": plan.STRANGER})
-        self._saboteur = Saboteur(self.boxes, self.server, self.network)
+        self._crowd = Crowd(by_reader, {**credentials, "stranger": plan.STRANGER}, self.variant)
+        rogue_host = Host(plan.ROGUE.name, loop, chance.stream(plan.ROGUE.name), begun)
+        rogue = Rogue(self.backend.identities[plan.ROGUE.name], rogue_host, self.network, self.history)
+        self._saboteur = Saboteur(self.boxes, self.server, self.network, rogue)
         self._policies: dict[int, KnownPolicy] = {}
         self._holders = {holder.name: holder for holder in self.backend.holders}
 
@@ -130,6 +134,8 @@ class World:
             self._bounded_tries(path.name, path.tries)
         for error in unexpected_errors():
             self.history.violate("unexpected", error)
+        for box in self.boxes.values():
+            box.every_refusal_was_explained()
         remains = self._remains()
         self._check(AT_THE_END, remains)
         self._reached(remains)
@@ -155,6 +161,8 @@ class World:
             backend.set_price(stream.choice((900, 1_200, 1_500)))
         elif event.what is Deed.OPEN_LANE:
             await self.server.open_lane("gate-1", event.where, f"nonce-{event.draw}")
+        elif event.what is Deed.CLOSE_DAY:
+            backend.close_day(business_day(self.server.host.now()) - timedelta(days=1))
         elif holder is None:
             return
         elif event.what in {Deed.LOST, Deed.FOUND}:
@@ -195,7 +203,8 @@ class World:
     # --- what is left -------------------------------------------------------------------------------------------
 
     def _remains(self) -> Remains:
-        model = Model(self.backend.holders)
+        rogues = frozenset({UUID(self.backend.identities[plan.ROGUE.name].device)})
+        model = Model(self.backend.holders, self.variant, rogues)
         model.replay(self.backend.log)
         devices = {name: UUID(identity.device) for name, identity in self.backend.identities.items()}
         journals = [
@@ -205,7 +214,9 @@ class World:
         ]
         lost = {devices[name] for name, box in self.boxes.items() if box.wiped}
         restored = self.server.restored_seconds is not None
-        return Remains(self.backend.books(), model, self.history, journals, devices, lost, restored, self._policies)
+        keys = {UUID(identity.device): identity.record_key for identity in self.backend.identities.values()}
+        books = self.backend.books()
+        return Remains(books, model, self.history, journals, devices, lost, restored, self._policies, rogues, keys)
 
     def _note_policy(self) -> None:
         """Keep what the newest version of the policy says."""
@@ -239,6 +250,11 @@ class World:
             ("commit unknown", bool(self.backend.trouble.met.get("unknown"))),
             ("lost race", bool(self.backend.trouble.met.get("retry"))),
             ("disk failed", any(box.disk.failed for box in self.boxes.values())),
+            ("forged record set aside", any(row.why == "not_authentic" for row in books.quarantine)),
+            ("day closed", bool(remains.model.closed)),
+            ("meal of a closed day", _late_for_a_close(remains)),
+            ("turned back inside", bool(remains.model.turned_back)),
+            ("keyed amount charged", self.variant.keyed and any(_is_keyed(row.body) for row in remains.journals)),
             ("card refused", any(isinstance(one, CardSet) for one in self.backend.log)),
         ):
             if happened:
@@ -248,6 +264,17 @@ class World:
 def _capped(body: Body) -> bool:
     verdict = getattr(body, "verdict", None)
     return verdict is not None and verdict.reason.startswith("offline_")
+
+
+def _is_keyed(body: Body) -> bool:
+    return isinstance(body, Intent) and bool(body.amount)
+
+
+def _late_for_a_close(remains: Remains) -> bool:
+    """Tell whether a meal came in after its day was closed, and was posted into a later one."""
+    model = remains.model
+    booked = [(tap.day, tap.booked_at) for tap in model.taps.values() if tap.booked and tap.day and tap.booked_at]
+    return any(day <= close.day and at > close.at for close in model.closed for day, at in booked)
 
 
 def run_story(story: Story, make_backend: MakeBackend) -> RunResult:

@@ -156,3 +156,9 @@ def test_nobody_else_is_where_this_person_is() -> None:
     other = PersonId(UUID(int=99))
     where = Whereabouts({other: Position(COMPOUND, NOON)})
     assert tap(zone(passback=Passback.HARD), where) is Reason.GRANTED
+
+
+@pytest.mark.parametrize("passback", [Passback.NONE, Passback.SOFT])
+def test_a_lane_whose_clock_is_ahead_makes_no_time_rule_where_there_is_none(passback: Passback) -> None:
+    assert tap(zone(passback=passback), inside(timedelta(seconds=-30))).grants
+    assert tap(zone(passback=passback, passback_minutes=1), inside(timedelta(seconds=-30))) is Reason.ENTERED_JUST_NOW
