@@ -12,11 +12,12 @@ PYTEST_ARGS ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 FUZZ_SECONDS ?= 60
+MUTATION_ARGS ?=
 KILLS ?= 200
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --quiet --group build
 
-.PHONY: help setup setup-test demo test pytest lint format lock bench chaos fuzz clean
+.PHONY: help setup setup-test demo test pytest lint format lock bench chaos fuzz mutation clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +66,9 @@ chaos: setup-test ## every scenario on real processes; KILLS kills in a row
 fuzz: setup-test ## fuzz every parser for FUZZ_SECONDS each (60); finds go to .fuzz
 	@for target in $$($(VENV)/bin/python -m tests.fuzz.targets); do echo "onecard: fuzzing $$target"; \
 		$(VENV)/bin/python -m tests.fuzz.run $$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1; done
+
+mutation: setup-test ## break the rules of money and access on purpose and count what the tests notice; MUTATION_ARGS
+	@$(VENV)/bin/python -m tests.mutation.run $(MUTATION_ARGS)
 
 clean: ## remove the virtual environment, caches and the demo's data
 	rm -rf $(VENV) .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

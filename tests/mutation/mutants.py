@@ -7,7 +7,7 @@ people (docstrings, log lines, annotations, assertions) is left alone.
 from __future__ import annotations
 
 import ast
-import copy
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -28,22 +28,27 @@ Change = Callable[[ast.AST], None]
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One mistake: where it is, what it is, and the module's tree with it."""
+    """One mistake: in which line, what it is, and how it is made."""
 
     line: int
     what: str
-    tree: ast.Module
+    source: str
+    place: int
+    """Which of the module's places."""
+    change: Change
+
+    def tree(self) -> ast.Module:
+        """Return the module with the mistake."""
+        tree = ast.parse(self.source)
+        self.change(next(itertools.islice(_places(tree), self.place, None)))
+        return ast.fix_missing_locations(tree)
 
 
 def mutants(source: str) -> Iterator[Mutant]:
     """Yield every mutant of a module, in the order of its lines."""
-    whole = ast.parse(source)
-    for index, node in enumerate(_places(whole)):
+    for index, node in enumerate(_places(ast.parse(source))):
         for what, change in _changes(node):
-            tree = copy.deepcopy(whole)
-            place = next(found for number, found in enumerate(_places(tree)) if number == index)
-            change(place)
-            yield Mutant(getattr(node, "lineno", 0), what, ast.fix_missing_locations(tree))
+            yield Mutant(getattr(node, "lineno", 0), what, source, index, change)
 
 
 def _places(node: ast.AST) -> Iterator[ast.AST]:

@@ -13,6 +13,7 @@ import importlib.abc
 import importlib.util
 import itertools
 import os
+import random
 import shutil
 import signal
 import sys
@@ -106,7 +107,7 @@ def _lend(warm: PrivatePostgres) -> None:
         self._numbers = itertools.count(os.getpid() * DATABASES_A_TRY)
 
     PrivatePostgres.start = start  # type: ignore[method-assign]
-    PrivatePostgres.stop = lambda _self: None  # type: ignore[method-assign]
+    PrivatePostgres.stop = lambda self: None  # type: ignore[method-assign]  # noqa: ARG005 - a method
 
 
 def _in_a_fork(work: object) -> int:
@@ -130,14 +131,22 @@ def _try_tests(tests: Sequence[str], module: str = "", tree: ast.Module | None =
     return int(pytest.main(["-q", "-x", "-n0", "-p", "no:cacheprovider", "-W", "ignore", *tests]))
 
 
-def run_target(target: Target, jobs: int, only: str = "") -> list[Tried]:
-    """Try every mutant of a target."""
+def drawn(target: Target, only: str, sample: int) -> list[tuple[str, Mutant]]:
+    """Return the mutants of a target, or that many of them, the same ones every time."""
     found = [
         (module, mutant)
         for module in target.modules
         if only in module
         for mutant in mutants(source_of(module).read_text())
     ]
+    if not 0 < sample < len(found):
+        return found
+    kept = sorted(random.Random(target.name).sample(range(len(found)), sample))
+    return [found[number] for number in kept]
+
+
+def run_target(target: Target, jobs: int, found: Sequence[tuple[str, Mutant]]) -> list[Tried]:
+    """Try mutants of a target."""
     tried: list[Tried] = []
     with _database(wanted=target.needs_database):
         if _in_a_fork(lambda: _try_tests(target.tests)) != 0:
@@ -152,7 +161,7 @@ def run_target(target: Target, jobs: int, only: str = "") -> list[Tried]:
             if mutant is not None:
                 child = os.fork()
                 if not child:
-                    os._exit(_try_tests(target.tests, module, mutant.tree))
+                    os._exit(_try_tests(target.tests, module, mutant.tree()))
                 running[child] = (module, mutant)
     print(file=sys.stderr)
     return tried
@@ -169,18 +178,19 @@ def table(results: dict[str, list[Tried]]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 1 when a part's score is below the wanted one."""
-    parser = argparse.ArgumentParser(prog="python -m tests.mutation.run", description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation.run", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*(target.name for target in TARGETS), []], help="default: all")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--least", type=float, default=85.0, help="the score in percent that every part must reach")
     parser.add_argument("--only", default="", help="only modules whose name has this in it")
+    parser.add_argument("--sample", type=int, default=0, help="try only so many mutants a part; 0 = all")
     options = parser.parse_args(arguments)
     os.environ["CI"] = "1"  # the same examples of hypothesis for every mutant
     for name in WARM:
         importlib.import_module(name)
     begun = time.monotonic()
     results = {
-        target.name: run_target(target, options.jobs, options.only)
+        target.name: run_target(target, options.jobs, drawn(target, options.only, options.sample))
         for target in TARGETS
         if not options.parts or target.name in options.parts
     }
