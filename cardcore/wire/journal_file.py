@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 from msgspec import Struct
 
-from cardcore.wire.codec import BadFrame, decode_for_server, encode
+from cardcore.ids import MAX_EPOCH
+from cardcore.wire.codec import decode_for_server, encode
 from cardcore.wire.messages import MAX_FRAME_BYTES, Upload
 
 MAGIC = b"onecard-journal 1\n"
@@ -50,7 +51,7 @@ def read_header(read: Callable[[int], bytes]) -> JournalHeader:
         raise JournalFileError(msg)
     try:
         header = msgspec.json.decode(_next(read, "the header"), type=JournalHeader)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         msg = f"the header cannot be read: {error}"
         raise JournalFileError(msg) from error
     if not 0 <= header.uploads <= MAX_UPLOADS:
@@ -63,7 +64,7 @@ def read_uploads(read: Callable[[int], bytes], header: JournalHeader) -> Iterato
     """Yield the uploads that follow the header. Raises JournalFileError at the first that is none."""
     for number in range(1, header.uploads + 1):
         message = decode_for_server(_next(read, f"upload {number} of {header.uploads}"))
-        if isinstance(message, BadFrame) or not isinstance(message, Upload):
+        if not isinstance(message, Upload) or not 0 < message.epoch <= MAX_EPOCH:
             msg = f"upload {number} of {header.uploads} cannot be read; export the file again"
             raise JournalFileError(msg)
         yield message

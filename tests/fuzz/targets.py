@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from tests.fuzz import document_targets, line_targets
+from tests.fuzz import document_targets, file_targets, line_targets
 
 Target = Callable[[bytes], None]
 
@@ -30,6 +30,11 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
             document_targets.signed_notes,
             document_targets.audit_exports,
             document_targets.tree_proofs,
+            file_targets.sheets,
+            file_targets.bank_statements,
+            file_targets.qr_passes,
+            file_targets.photos,
+            file_targets.journal_files,
         )
     }
 )
