@@ -149,7 +149,7 @@ class PostgresBackend:
         self._variant = variant
         self.trouble = Trouble(stream)
         self._database = TroubledDatabase(url, self.trouble)
-        self._admin = PatientDatabase(url)
+        self._admin: Database = PatientDatabase(url)
         self._secrets = secrets_from(system.ids.random_bytes(32), system.ids)
         self._open: list[psycopg.Connection[Any]] = []
         self.key: Ed25519PrivateKey = self._secrets.identity
