@@ -19,7 +19,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -36,6 +36,7 @@ WARM = ("alembic", "cryptography", "hypothesis", "msgspec", "psycopg", "pydantic
 TRY_SECONDS = 300
 """A mutant whose tests take longer is killed: it hangs, and a build would notice."""
 DATABASES_A_TRY = 1_000
+FAILED = 99
 ROOT = Path(__file__).parents[2]
 
 
@@ -110,14 +111,15 @@ def _lend(warm: PrivatePostgres) -> None:
     PrivatePostgres.stop = lambda self: None  # type: ignore[method-assign]  # noqa: ARG005 - a method
 
 
-def _in_a_fork(work: object) -> int:
+def _in_a_fork(work: Callable[[], int]) -> int:
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code = FAILED
     try:
-        os._exit(work())  # type: ignore[operator]
-    except BaseException:  # noqa: BLE001 - whatever it was, this process must end here
-        os._exit(99)
+        code = work()
+    finally:  # whatever it was, this process must end here
+        os._exit(code)
 
 
 def _try_tests(tests: Sequence[str], module: str = "", tree: ast.Module | None = None) -> int:
