@@ -17,6 +17,7 @@ from server.audit.service import Deed, record, staff_actor
 from server.close import repository
 from server.close.models import CloseRefusal
 from server.database import WriteSession
+from server.reports import sums_repository
 from server.staff import service as staff
 from server.staff.roles import Permission
 from server.system import System
@@ -65,6 +66,7 @@ def reopen(given: Approved, wanted: Reopen) -> CloseRefusal | None:
             return CloseRefusal.MONTH_LOCKED
         repository.set_month_locked(session, site_id, _lock_before(wanted.day, session, site_id))
     repository.set_closed_through(session, site_id, _close_before(wanted.day, session, site_id))
+    sums_repository.forget_from(session, site_id, wanted.day)
     count = repository.reopen_from(session, site_id, wanted.day, given.actor, given.system.clock.now())
     before = {"closed_through": str(closed), "month_locked_through": str(locked) if locked else None}
     deed = Deed(given.actor, "days_reopened", f"day:{wanted.day}", before, {"days": count}, given.reason)

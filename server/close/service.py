@@ -30,6 +30,7 @@ from server.close.models import (
     FindingKind,
 )
 from server.database import ReadSession, WriteSession
+from server.reports import sums_repository
 from server.staff import service as staff
 from server.staff.roles import Permission
 from server.system import System
@@ -119,6 +120,7 @@ def finish(
         return _close(row)
     is_first = not repository.has_balances_before(session, site_id, day)
     repository.write_balances(session, site_id, day, is_first=is_first)
+    sums_repository.keep_day(session, site_id, day)
     checked = equalities.check_day(session, site_id, day)
     accounts, unequal = _accounts(session, site_id, day)
     checked = Checked({**checked.figures, "accounts": accounts}, (*checked.differences, *unequal))

@@ -31,6 +31,11 @@ def dangling_ids(session: Connection, site_id: UUID) -> Found:
     return _run(session, _DANGLING_IDS, site_id)
 
 
+def wrong_day_sums(session: Connection, site_id: UUID) -> Found:
+    """Return closed days whose kept sums are not their charges: kept and summed count and fen."""
+    return _run(session, _WRONG_DAY_SUMS, site_id)
+
+
 def wrong_meal_counts(session: Connection, site_id: UUID) -> Found:
     """Find counts of meals that are not what the charges in force say; where nothing was refunded."""
     return _run(session, _WRONG_MEAL_COUNTS, site_id)
@@ -105,5 +110,21 @@ _WRONG_MEAL_COUNTS = text("""
     left join refunded f on f.account_id = coalesce(m.account_id, g.account_id)
         and f.business_day = coalesce(m.business_day, g.business_day) and f.meal_id = coalesce(m.meal_id, g.meal_id)
     where f.account_id is null and coalesce(m.count, 0) <> coalesce(g.meals, 0)
+    order by 1 limit :limit
+""")
+_WRONG_DAY_SUMS = text("""
+    with kept as (
+        select k.business_day, coalesce(sum(s.charges), 0) as charges, coalesce(sum(s.charged), 0) as fen
+        from charge_sum_day k left join charge_sum s using (site_id, business_day)
+        where k.site_id = :site_id group by 1
+    ), summed as (
+        select business_day, count(*) as charges, sum(amount_fen) as fen from charge
+        where site_id = :site_id and revision % 2 = 0 group by 1
+    )
+    select cast(k.business_day as text) as subject, cast(k.charges as bigint) as kept,
+           coalesce(c.charges, 0) as charges, cast(k.fen as bigint) as kept_fen,
+           cast(coalesce(c.fen, 0) as bigint) as charged_fen
+    from kept k left join summed c using (business_day)
+    where k.charges <> coalesce(c.charges, 0) or k.fen <> coalesce(c.fen, 0)
     order by 1 limit :limit
 """)

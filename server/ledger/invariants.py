@@ -91,6 +91,11 @@ def inv_d02_meal_counts_follow_charges(session: Session, site_id: SiteId) -> lis
     return _violations("d02", data_repository.wrong_meal_counts(session, site_id))
 
 
+def inv_d03_day_sums_are_their_charges(session: Session, site_id: SiteId) -> list[Violation]:
+    """D3: the sums that are kept of closed days, for quick reports, are what their charges come to."""
+    return _violations("d03", data_repository.wrong_day_sums(session, site_id))
+
+
 def all_invariants(session: Session, site_id: SiteId, *, drained: bool = False) -> dict[str, list[Violation]]:
     """Run all of them; for the doctor and the demo."""
     return {
@@ -104,6 +109,7 @@ def all_invariants(session: Session, site_id: SiteId, *, drained: bool = False) 
         "i13_refunds_within_the_charge": inv_i13_refunds_within_the_charge(session, site_id),
         "d01_ids_resolve": inv_d01_ids_resolve(session, site_id),
         "d02_meal_counts_follow_charges": inv_d02_meal_counts_follow_charges(session, site_id),
+        "d03_day_sums_are_their_charges": inv_d03_day_sums_are_their_charges(session, site_id),
     }
 
 

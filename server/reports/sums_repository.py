@@ -27,14 +27,28 @@ class SumQuery:
 
 def sums(session: Connection, query: SumQuery, limit: int, offset: int) -> Sequence[RowMapping]:
     """Return lines in order of their keys: the columns of `_FIGURES`, and key_n, en_n, zh_n."""
-    parameters = {**_parameters(query), "limit": limit, "offset": offset}
+    parameters = {**_parameters(session, query), "limit": limit, "offset": offset}
     return session.execute(_statement(query, "limit :limit offset :offset"), parameters).mappings().all()
 
 
 def every_sum(session: Connection, query: SumQuery) -> Iterator[RowMapping]:
     """Yield all lines, a few thousand in memory at a time."""
     options = {"stream_results": True, "yield_per": FETCHED_AT_ONCE}
-    yield from session.execute(_statement(query, ""), _parameters(query), execution_options=options).mappings()
+    parameters = _parameters(session, query)
+    yield from session.execute(_statement(query, ""), parameters, execution_options=options).mappings()
+
+
+def keep_day(session: Connection, site_id: UUID, day: date) -> None:
+    """Write down the sums of a day that takes no postings any more, in place of those of an earlier close."""
+    parameters = {"site_id": site_id, "from_day": day, "through_day": day}
+    session.execute(_DROP_SUMS, parameters)
+    session.execute(_KEEP_SUMS, parameters)
+    session.execute(_MARK_DAY, parameters)
+
+
+def forget_from(session: Connection, site_id: UUID, day: date) -> None:
+    """Let reports look at the charges themselves again from a day on; a report under way still finds its sums."""
+    session.execute(_UNMARK_DAYS, {"site_id": site_id, "from_day": day})
 
 
 def charges(session: Connection, query: SumQuery, limit: int, offset: int) -> Sequence[RowMapping]:
@@ -145,11 +159,68 @@ _DRILLS: Mapping[str, tuple[str, str]] = {
 }
 
 
+_KEPT = """
+    coalesce(sum(c.charges), 0), coalesce(sum(c.reversals), 0), coalesce(sum(c.refunds), 0),
+    coalesce(sum(c.charged), 0), coalesce(sum(c.reversed), 0), coalesce(sum(c.refunded), 0)
+"""
+_KEPT_BY: Mapping[str, str] = {
+    "department": "c.department_id", "category": "c.category_id", "hour": "cast(c.hour as double precision)",
+}  # fmt: skip
+"""How kept sums are told apart, where that is otherwise than for charges."""
+_ALL_OF = "c.stall_id, c.meal_id, c.till_id, coalesce(p.department_id, ''), coalesce(p.category_id, ''),"
+_HOUR = "date_part('hour', c.at at time zone s.time_zone)"
+_COLUMNS = "stall_id, meal_id, till_id, department_id, category_id, hour"
+_KEEP_SUMS = text(f"""
+    insert into charge_sum (site_id, business_day, {_COLUMNS}, charges, reversals, refunds, charged, reversed, refunded)
+    with parts (stall, meal, till, department, category, hour, charges, reversals, refunds, charged, reversed, refunded)
+    as (
+        select {_ALL_OF} {_HOUR}, {_CHARGED} from charge c {_PERSON} {_SITE}
+        where c.site_id = :site_id and c.business_day between :from_day and :through_day group by 1, 2, 3, 4, 5, 6
+        union all
+        select {_ALL_OF} {_HOUR}, {_CORRECTED} from ({_CORRECTIONS}) c {_PERSON} {_SITE} group by 1, 2, 3, 4, 5, 6
+    )
+    select :site_id, :from_day, stall, meal, till, department, category, hour, {_FIGURES} from parts
+    group by stall, meal, till, department, category, hour
+""")  # noqa: S608 - constants of this module
+_DROP_SUMS = text("delete from charge_sum where site_id = :site_id and business_day = :from_day")
+_MARK_DAY = text("""
+    insert into charge_sum_day (site_id, business_day) values (:site_id, :from_day) on conflict do nothing
+""")
+_UNMARK_DAYS = text("delete from charge_sum_day where site_id = :site_id and business_day >= :from_day")
+_OPEN_DAYS = text("""
+    select cast(d as date) from generate_series(
+        cast(:from_day as timestamp), cast(:through_day as timestamp), interval '1 day') d
+    where not exists (select from charge_sum_day k where k.site_id = :site_id and k.business_day = cast(d as date))
+    order by 1
+""")
+
+
+def _uses_kept(query: SumQuery) -> bool:
+    return "person" not in query.dimensions and "person" not in query.wanted
+
+
+def _kept_part(query: SumQuery, grouped: str) -> str:
+    """Return the part over closed days' sums, or nothing where persons are asked about: sums know none."""
+    if not _uses_kept(query):
+        return ""
+    named = [(name, _DIMENSIONS[name]) for name in query.dimensions]
+    raw = "".join(f"{_KEPT_BY.get(name, one.summed_by)} as raw_{n}, " for n, (name, one) in enumerate(named))
+    filters = "".join(f" and c.{name}_id = :{name}" for name in query.wanted)
+    return f"""
+        union all
+        select {raw} {_KEPT} from charge_sum c {_MONTH if "month" in query.dimensions else ""}
+        where c.site_id = :site_id and c.business_day between :from_day and :through_day
+            and c.business_day <> all(:open_days) {filters} {grouped}
+    """  # noqa: S608 - constants of this module
+
+
 def _statement(query: SumQuery, window: str) -> TextClause:
     chosen = [_DIMENSIONS[name] for name in query.dimensions]
     filters = [_FILTERS[name] for name in query.wanted]
     needs = " ".join(dict.fromkeys(filter(None, [one.needs for one in chosen] + [needed for _, needed in filters])))
     conditions = "".join(f" and {condition}" for condition, _ in filters)
+    if _uses_kept(query):
+        conditions += " and c.business_day = any(:open_days)"
     places = range(len(chosen))
     raw = "".join(f"{one.summed_by} as raw_{n}, " for n, one in enumerate(chosen))
     again = "".join(f"raw_{n}, " for n in places)
@@ -171,6 +242,7 @@ def _statement(query: SumQuery, window: str) -> TextClause:
             where c.site_id = :site_id and c.business_day between :from_day and :through_day {conditions} {grouped}
             union all
             select {raw} {_CORRECTED} from ({_CORRECTIONS}) c {needs} where true {conditions} {grouped}
+            {_kept_part(query, grouped)}
         ), summed as (
             select {again} {_FIGURES} from parts {grouped}
         ), shown as (
@@ -180,6 +252,8 @@ def _statement(query: SumQuery, window: str) -> TextClause:
     """)  # noqa: S608 - constants of this module
 
 
-def _parameters(query: SumQuery) -> dict[str, Any]:
+def _parameters(session: Connection, query: SumQuery) -> dict[str, Any]:
     days = {"site_id": query.site_id, "from_day": query.from_day, "through_day": query.through_day}
-    return {**days, **query.wanted}
+    if not _uses_kept(query):
+        return {**days, **query.wanted}
+    return {**days, **query.wanted, "open_days": list(session.execute(_OPEN_DAYS, days).scalars())}
