@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from server.alarms import api as alarms
 from server.attendance import api as attendance
 from server.cards import api as cards
+from server.cashdesk import api as desk
 from server.close import api as books
 from server.contractors import api as contractors
 from server.issuing import api as issuing
@@ -38,6 +39,7 @@ NOUNS: tuple[APIRouter, ...] = (
     muster.router,
     attendance.router,
     books.router,
+    desk.router,
 )
 """One router a noun, from its own `api` module."""
 

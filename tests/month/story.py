@@ -60,6 +60,7 @@ EXPLANATIONS = {
     "sequence_gap": "its line was cut on 18 March",
     "shift_open": "counted later the same day",
     "bank_ours_only": "wages of 10 March: the statement comes next month",
+    "offline_clock_unsure": "eaten just after a box was switched on, before it had heard the server's clock",
     "offline_balance_too_low": "eaten while the line was cut; the holder repays it with the next top-up",
 }
 """What finance writes beside each kind of difference that this month is known to have."""

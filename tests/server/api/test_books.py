@@ -88,3 +88,29 @@ async def test_c72_sums_are_given_to_programs_that_may_read_the_books(
     twice = await client.get("/books/sums", params={**asked, "by": ["stall", "stall"]}, headers=reader)
     assert twice.json()["refusal"] == "too_many_dimensions"
     assert (await client.post("/books/closes", json={"business_day": "2026-03-04"}, headers=reader)).status_code == 403
+
+
+async def test_c36_c60_a_desk_and_a_refund_by_programs(house: CountingHouse, client: httpx2.AsyncClient) -> None:
+    cashier = as_(house, house.cashier, Permission.TOP_UP, Permission.CHARGES_UNDO, Permission.REFUND)
+    shift = (await client.post("/desk/shifts", json={"desk": "hall", "opening": 5000}, headers=cashier)).json()
+    account = str(house.small.holders[0].account)
+    order = {"transfer": str(house.system.ids.uuid7()), "account": account, "amount": 1000}
+    cash = f"/desk/shifts/{shift['id']}"
+    first, again = [(await client.post(f"{cash}/topups", json=order, headers=cashier)).json() for _ in range(2)]
+    assert (first["number"], first["repeated"], again["repeated"]) == ("hall-1-0001", False, True)
+    for amount in (0, -1, 1.5, 10**9):
+        assert (
+            await client.post(f"{cash}/topups", json={**order, "amount": amount}, headers=cashier)
+        ).status_code == 422
+    back = {**order, "transfer": str(house.system.ids.uuid7()), "amount": 400}
+    paid = (await client.post(f"{cash}/payouts", json=back, headers=cashier)).json()
+    assert first["balance"] - paid["balance"] == 400
+    counted = (await client.post(f"{cash}/count", json={"counted": 5600}, headers=cashier)).json()
+    assert (counted["open"], counted["expected"]) == (False, 5600)
+    ((charge,),) = house.rows("select id from charge where revision = 0 and till_id = 't01' order by at limit 1")
+    undo = {"refund": str(house.system.ids.uuid7()), "reason": "wrong dish"}
+    late = await client.post(f"/charges/{charge}/undo", json=undo, headers=cashier)
+    assert late.json()["refusal"] == "too_late"
+    asked = await client.post(f"/charges/{charge}/refunds", json={"amount": 100, "reason": "wrong"}, headers=cashier)
+    assert (asked.status_code, set(asked.json())) == (202, {"approval"})
+    assert house.rows("select count(*) from refund") == [(0,)]
