@@ -69,7 +69,7 @@ def charges(session: Connection, query: SumQuery, limit: int, offset: int) -> Se
         where c.site_id = :site_id and c.business_day between :from_day and :through_day {conditions}
         order by c.at desc, c.id desc limit :limit offset :offset
     """)  # noqa: S608 - constants of this module
-    parameters = {**_parameters(query), "limit": limit, "offset": offset}
+    parameters = {**_given(query), "limit": limit, "offset": offset}
     return session.execute(statement, parameters).mappings().all()
 
 
@@ -253,7 +253,12 @@ def _statement(query: SumQuery, window: str) -> TextClause:
 
 
 def _parameters(session: Connection, query: SumQuery) -> dict[str, Any]:
-    days = {"site_id": query.site_id, "from_day": query.from_day, "through_day": query.through_day}
+    given = _given(query)
     if not _uses_kept(query):
-        return {**days, **query.wanted}
-    return {**days, **query.wanted, "open_days": list(session.execute(_OPEN_DAYS, days).scalars())}
+        return given
+    return {**given, "open_days": list(session.execute(_OPEN_DAYS, given).scalars())}
+
+
+def _given(query: SumQuery) -> dict[str, Any]:
+    days = {"site_id": query.site_id, "from_day": query.from_day, "through_day": query.through_day}
+    return {**days, **query.wanted}
