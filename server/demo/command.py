@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cardcore.money import Fen, yuan_text
+from server.demo.gate_day import GateDay
 from server.demo.logins import LOGIN, NAMES
 from server.demo.report import report
 from server.demo.shifted import shift_to_before_lunch
@@ -98,11 +99,13 @@ async def _play(site: DemoSite, arguments: argparse.Namespace) -> int:
         _say("lunch: four tills are open")
         await story.lunch(arguments.lunch_taps)
         await story.snack()
+        gate = await GateDay(site, story, _say).play()
         _say("the daemons hand in what they kept")
         await site.drained()
     finally:
         progress.cancel()
     result = await asyncio.to_thread(report, site)
+    result["invariants"] |= gate
     result["invariants"]["the_wrong_amount_was_taken_back"] = site.tally.undone.total() == 1
     if arguments.json is not None:
         await asyncio.to_thread(arguments.json.write_text, json.dumps(result, indent=1, ensure_ascii=False) + "\n")

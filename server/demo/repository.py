@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from cardcore.ids import SiteId
-from server.database import ReadSession
+from cardcore.ids import PersonId, SiteId
+from server.database import ReadSession, WriteSession
 
 
 def counts(session: ReadSession, site: SiteId) -> dict[str, Any]:
@@ -52,6 +52,24 @@ def reasons(session: ReadSession, site: SiteId) -> dict[str, int]:
         {"site": site},
     )
     return {row[0]: row[1] for row in rows}
+
+
+def reasons_of(session: ReadSession, site: SiteId, place: str, credential: str) -> list[str]:
+    """Return how the taps of a credential at a place ended."""
+    rows = session.execute(
+        text(
+            "select reason from record where site_id = :site and place = :place and credential = :credential"
+            " and kind in ('intent', 'outcome')"
+        ),
+        {"site": site, "place": place, "credential": credential},
+    )
+    return list(rows.scalars())
+
+
+def newest_person(session: WriteSession, site: SiteId, name: str) -> PersonId:
+    """Return the person of this name who came last."""
+    statement = text("select id from person where site_id = :site and name = :name order by created_at desc limit 1")
+    return PersonId(session.execute(statement, {"site": site, "name": name}).scalar_one())
 
 
 def charges(session: ReadSession, site: SiteId) -> dict[str, int]:

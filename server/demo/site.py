@@ -156,6 +156,11 @@ class DemoSite:
         version = await asyncio.to_thread(self.database.write, call)
         await self._until(lambda: self._knows("canteen", version), "the canteen's daemon to hear of it")
 
+    async def heard(self, name: str) -> None:
+        """Wait until a daemon decides by the newest policy."""
+        version = await asyncio.to_thread(self.database.read, lambda session: current_version(session, self.site_id))
+        await self._until(lambda: self._knows(name, version), f"{name} to hear of it")
+
     async def server_outage(self, seconds: float) -> None:
         """Kill the server and keep it away."""
         server = self.children["server"]

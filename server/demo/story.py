@@ -106,7 +106,7 @@ class Story:
         self.total += 3
         for person, keys in ((first, "3*5#"), (second, "18#"), (second, "*0#")):
             await self.order("keys", reader=till, keys=keys)
-            await self._turn(till, Turn(person.index, None))
+            await self.turn(till, Turn(person.index, None))
         await self.charge_by(till, "period")
         self.say(f"{till} took keyed amounts; 18.00 was keyed wrong and taken back")
 
@@ -116,20 +116,20 @@ class Story:
         while True:
             person = chance.choice(self.holders)
             if chance.random() < 0.5 and person.account is not None:  # noqa: PLR2004 - a coin
-                await self._turn(chance.choice(TILLS), Turn(person.index, None))
+                await self.turn(chance.choice(TILLS), Turn(person.index, None))
             else:
-                await self._turn(chance.choice((*IN_LANES, *OUT_LANES)), Turn(person.index, chance.randint(500, 1_500)))
+                await self.turn(chance.choice((*IN_LANES, *OUT_LANES)), Turn(person.index, chance.randint(500, 1_500)))
             await asyncio.sleep(chance.uniform(0.5, 2.0))
 
     async def _lane(self, lane: str, queue: Iterator[Turn]) -> None:
         for turn in queue:
-            await self._turn(lane, turn)
+            await self.turn(lane, turn)
 
     async def _till(self, till: str, queue: Iterator[Turn]) -> None:
         for turn in queue:
-            await self._turn(till, turn)
+            await self.turn(till, turn)
 
-    async def _turn(self, reader: str, turn: Turn) -> None:
+    async def turn(self, reader: str, turn: Turn) -> None:
         """Present a card and stay until the lamp answered and, at a lane, the person is through or gave up."""
         fields: dict[str, object] = {"reader": reader, "index": turn.index}
         if turn.walks_ms is not None:
