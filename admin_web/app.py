@@ -61,8 +61,11 @@ def create_pages(services: PageServices, clock: Clock, settings: PageSettings) -
 
 async def _to_sign_in(request: Request, _fault: Exception) -> Response:
     """Send the visitor to sign in and then back; scripts of the page are told in htmx's way."""
+    is_holder = request.url.path == "/me" or request.url.path.startswith("/me/")
     if request.headers.get("hx-request") is not None:
-        return Response(status_code=401, headers={"HX-Redirect": "/login"})
+        return Response(status_code=401, headers={"HX-Redirect": "/me/login" if is_holder else "/login"})
+    if is_holder:
+        return Response(status_code=303, headers={"Location": "/me/login"})
     back = local_path(request.url.path) if request.method == "GET" else "/"
     return Response(status_code=303, headers={"Location": f"/login?next={quote(back)}"})
 

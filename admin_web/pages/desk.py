@@ -18,6 +18,7 @@ from cardcore.money import MAX_AMOUNT_FEN, Fen
 from server.cashdesk import desk, shifts
 from server.cashdesk.models import MAX_COUNTED_FEN, MAX_DESK, DeskRefusal, Receipt, ShiftView, Slip
 from server.database import ReadSession
+from server.holders import sign_in as holders
 from server.ledger import repository as ledger_rows
 from server.ledger.roles import TransferKind
 from server.ledger.service import MAX_NOTE
@@ -25,7 +26,17 @@ from server.staff.roles import Permission
 from server.staff.sign_in import SignInOutcome
 
 router = APIRouter()
-_AT_DESK = ("desk", "desk_search", "desk_open", "desk_close", "desk_hand_over", "desk_person", "desk_book", "desk_undo")
+_AT_DESK = (
+    "desk",
+    "desk_search",
+    "desk_open",
+    "desk_close",
+    "desk_hand_over",
+    "desk_person",
+    "desk_book",
+    "desk_undo",
+    "desk_code",
+)
 AREA = Area(
     router,
     {
@@ -154,6 +165,19 @@ async def desk_book(visit: StaffVisit, person_id: UUID) -> Response:
             return visit.go(f"/receipts/{booked.transfer}", said="desk.booked")
         refuse(form, booked)
     return await _holder(visit, holder, form, 422)
+
+
+@router.post("/desk/holders/{person_id}/code", name="desk_code")
+async def desk_code(visit: StaffVisit, person_id: UUID) -> Response:
+    """Show a code once, with which the holder who stands here comes in to the own pages."""
+    person = PersonId(person_id)
+    code = await visit.write(
+        lambda session: holders.make_code(session, visit.system, visit.site_id, visit.actor, person)
+    )
+    view = await visit.web.services.run(visit.web.services.people.get, person)
+    if code is None or view is None:
+        raise HTTPException(404)
+    return visit.page("desk/code.html", code=code, view=view, minutes=holders.CODE_LIFE.seconds // 60)
 
 
 @router.post("/desk/receipts/{transfer_id}/take-back", name="desk_undo")

@@ -16,7 +16,7 @@ from server.cashdesk import shifts
 from server.cashdesk.models import DeskRefusal
 from server.reports.sums import Scope, charge_total
 from server.staff.roles import Role
-from tests.admin_web.eaten import eat
+from tests.admin_web.eaten import eat, eat_now
 from tests.admin_web.real_site import RealSite
 from tests.private_postgres import PrivatePostgres
 
@@ -56,6 +56,26 @@ async def test_every_figure_leads_to_its_charges_and_the_files_say_the_same(fed_
 def _scope(site: RealSite) -> Scope:
     today = site.now().date()
     return Scope(today, today)
+
+
+async def test_c59_the_cashier_undoes_the_last_meal_of_the_till_once(fed_site: RealSite) -> None:
+    async with fed_site.client(Role.CASHIER) as cashier:
+        page = (await cashier.get("/counter?till=t04")).text
+        old = re.search(r"/counter/([0-9a-f-]+)/undo", page)
+        assert old is None, "the meals of this site are older than five minutes"
+        charge = eat_now(fed_site)
+        page = (await cashier.get("/counter?till=t04")).text
+        where = f"/counter/{charge}/undo"
+        assert where in page
+        refund = re.search(r'name="refund" value="([^"]+)"', page)
+        assert refund is not None
+        fields = {"refund": refund[1], "till": "t04"}
+        assert (await cashier.send_form(where, **fields, reason="")).status_code == 422
+        assert (await cashier.send_form(where, **fields, reason="wrong dish")).status_code == 303
+        assert (await cashier.send_form(where, **fields, reason="wrong dish")).status_code == 303
+        other = {**fields, "refund": "01900000-0000-7000-8000-000000000001"}
+        assert (await cashier.send_form(where, **other, reason="again")).status_code == 422
+        assert "¥7.70 given back" in (await cashier.get("/counter?till=t04")).text
 
 
 async def test_a_report_by_people_is_for_who_may_see_people(fed_site: RealSite) -> None:
