@@ -16,6 +16,7 @@ from server.contractors import api as contractors
 from server.issuing import api as issuing
 from server.lanes import api as lanes
 from server.muster import api as muster
+from server.outbox import api as events
 from server.people import api as people
 from server.tokens import api as tokens
 from server.tours import api as tours
@@ -40,6 +41,7 @@ NOUNS: tuple[APIRouter, ...] = (
     attendance.router,
     books.router,
     desk.router,
+    events.router,
 )
 """One router a noun, from its own `api` module."""
 

@@ -32,6 +32,11 @@ def site_by_slug(session: ReadSession | WriteSession, slug: str) -> SiteId | Non
     return SiteId(rows[0].id) if len(rows) == 1 else None
 
 
+def slug_of(session: ReadSession | WriteSession, site: SiteId) -> str:
+    """Return a site's short name."""
+    return str(session.execute(text("select slug from site where id = :site"), {"site": site}).scalar_one())
+
+
 def active_device_named(session: ReadSession | WriteSession, site: SiteId, name: str) -> DeviceId | None:
     """Return the active device of that name."""
     row = session.execute(

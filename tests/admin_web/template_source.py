@@ -12,6 +12,7 @@ from admin_web.i18n import Language, load_catalogue
 from admin_web.pages.closes import FindingOwner
 from admin_web.pages.issuing import STEPS
 from cardcore.access.items import Product
+from cardcore.calendar import DayKind
 from server.approvals.operations import OPERATIONS
 from server.approvals.wording import ALL_LEFT, HIDDEN, OF_CHARGE, WORDS
 from server.issuing.models import JobState
@@ -53,6 +54,9 @@ CHOSEN = {
     "group.": tuple(group.value for group in Group),
     "error.title.": ("400", "403", "404", "405", "503"),
     "error.hint.": ("400", "403", "404", "405", "503"),
+    "order.": ("waiting", "no_answer", "done", "refused", "expired", "unknown"),
+    "weekday.": tuple("0123456"),
+    "day_kind.": tuple(DayKind),
     "decision.": ("granted", "refused", "alarm"),
 }
 """Keys that templates put together."""
