@@ -22,6 +22,7 @@ from server.ledger import repository as ledger_rows
 from server.ledger.booking import About, Booking, LockedPurse
 from server.ledger.roles import LedgerRole, TransferKind
 from server.ledger.service import MAIN, MAX_NOTE
+from server.staff import service as staff
 from server.system import System
 
 CASH = "cash"
@@ -191,6 +192,8 @@ class _Work:
         purse = booking.lock([(order.account, kind)]).get((order.account, kind))
         if purse is None:
             return DeskRefusal.UNKNOWN_ACCOUNT
+        if purse.person == staff.person_of(session, till.operator):
+            return DeskRefusal.OWN_ACCOUNT
         stored = ledger_rows.transfer(session, order.transfer)
         if stored is None and shift["state"] != "open":
             return DeskRefusal.SHIFT_CLOSED

@@ -30,6 +30,8 @@ class DeskRefusal(StrEnum):
     SHIFT_UNKNOWN = "shift_unknown"
     SHIFT_CLOSED = "shift_closed"
     NOT_YOUR_SHIFT = "not_your_shift"
+    OWN_ACCOUNT = "own_account"
+    """Nobody moves cash on an account of their own."""
     COUNTS_DIFFER = "counts_differ"
     """Giver and taker counted different sums: count again together."""
     AMOUNT_OUT_OF_RANGE = "amount_out_of_range"

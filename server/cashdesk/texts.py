@@ -28,6 +28,7 @@ TEXTS: Mapping[StrEnum, Words] = MappingProxyType(
         DeskRefusal.SHIFT_UNKNOWN: Words("no shift is open: onecard desk open", "没有开班：请先 onecard desk open"),
         DeskRefusal.SHIFT_CLOSED: Words("the shift is closed", "班次已结束"),
         DeskRefusal.NOT_YOUR_SHIFT: Words("this is somebody else's shift", "不是本人的班次"),
+        DeskRefusal.OWN_ACCOUNT: Words("this is your own account: let a colleague do it", "这是本人账户：请由同事办理"),
         DeskRefusal.COUNTS_DIFFER: Words("both counted different sums: count together", "双方清点不一致：请共同复点"),
         DeskRefusal.AMOUNT_OUT_OF_RANGE: _RANGE,
         DeskRefusal.NOTE_TOO_LONG: _LONG,

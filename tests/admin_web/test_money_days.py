@@ -107,6 +107,7 @@ def test_a_holders_day(browser: Browser, fed_site: RealSite, served: str) -> Non
     page.click("button:has-text('进入')")
     assert any(cookie["name"] == LOOPBACK_HOLDER_COOKIE for cookie in window.context.cookies())
     page.click(".star >> nth=3")
+    page.wait_for_selector('.star[aria-pressed="true"]')
     assert page.locator(".star.is-lit").count() == 4
     look(window, "/me", "/me/meals", "/me/gates", "/me/orders", "/me/complaints", "/public/menu")
     window.close()

@@ -60,6 +60,16 @@ def test_only_the_operator_of_an_open_shift_may_take_cash(money: Money, counter:
     assert money.cash(holder) == 0
 
 
+def test_nobody_moves_cash_on_an_account_of_their_own(money: Money, counter: Counter, hire: Hire) -> None:
+    holder, other = money.holder(), money.holder()
+    own = Counter(money, hire(Role.CASHIER, holder.person)[0], 20_000, "second")
+    assert own.top_up(holder, 100) is DeskRefusal.OWN_ACCOUNT
+    printed(counter.top_up(holder, 500))
+    assert own.pay_out(holder, 100) is DeskRefusal.OWN_ACCOUNT
+    assert money.cash(holder) == 500
+    assert isinstance(own.top_up(other, 100), Receipt)
+
+
 def test_c30_a_top_up_above_the_highest_balance_is_refused(money: Money, counter: Counter) -> None:
     staff, guest = money.holder("staff"), money.holder("guest")
     for rule in (PurseRule("cash", highest=Fen(10_000)), PurseRule("cash", CategoryId("guest"), highest=Fen(500))):
