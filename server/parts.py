@@ -95,6 +95,7 @@ class Parts:
         self._monthly = MonthlyTask(self.database, self.run, self.system)
         self._lookout = Lookout(self.database, self.run, self.system)
         self._tasks: list[asyncio.Task[None]] = []
+        self._thresholds = gc.get_threshold()
 
     async def start(self) -> None:
         """Start the background tasks on the running loop."""
@@ -112,7 +113,8 @@ class Parts:
         # What stands now lives as long as the process: keeping it out of collections takes them out of the p99.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
+        self._thresholds = gc.get_threshold()
+        gc.set_threshold(YOUNG_OBJECTS, *self._thresholds[1:])
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run a background task for as long as the process serves."""
@@ -121,7 +123,9 @@ class Parts:
         self._tasks.append(task)
 
     async def stop(self) -> None:
-        """Say goodbye to the daemons, end the tasks, close what was opened."""
+        """Say goodbye to the daemons, end the tasks, close what was opened, let the collector look as before."""
+        gc.unfreeze()
+        gc.set_threshold(*self._thresholds)
         await self.directory.close()
         await self.pump.close()
         await self.pulse.close()
