@@ -248,8 +248,8 @@ def inv_i12_acknowledged_is_durable(remains: Remains) -> Problems:
     held = {row.key for row in remains.books.records} | remains.set_aside()
     for (box, epoch), acked in sorted(remains.history.acked.items()):
         device = remains.devices[box]
-        if remains.restored and device in remains.lost_disks:
-            continue  # both copies of a record were lost: no system survives that
+        if remains.restored and (device in remains.lost_disks or device in remains.rogues):
+            continue  # both copies of a record were lost: no system survives that; a hostile box sends nothing again
         for seq in range(1, acked + 1):
             if (device, epoch, seq) not in held:
                 yield f"record {seq} of {box} was acknowledged and is not at the server"
