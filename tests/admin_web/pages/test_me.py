@@ -115,7 +115,14 @@ async def test_a_forged_form_of_a_holder_is_refused(fed_site: RealSite) -> None:
     mine, _ = two(fed_site)
     async with as_holder(fed_site, mine) as me:
         me.form_token = "0" * 64
-        assert (await me.send_form(f"/me/cards/{mine.card}/lost")).status_code == 403
+        for path in (
+            f"/me/cards/{mine.card}/lost",
+            f"/me/meals/{mine.card}/rate",
+            "/me/orders",
+            "/me/complaints",
+            "/me/logout",
+        ):
+            assert (await me.send_form(path)).status_code == 403, path
 
 
 async def test_codes_are_guessed_at_most_five_times_a_quarter_of_an_hour(fed_site: RealSite) -> None:
