@@ -14,9 +14,9 @@ from cardcore.access.items import LaneMode
 from cardcore.ids import LaneId
 from server.access import repository
 from server.audit import subjects
-from server.audit.service import staff_actor
+from server.audit.service import MAX_REASON, staff_actor
 from server.lanes import service
-from server.lanes.service import MAX_HOLD, MAX_REASON, LaneRefusal
+from server.lanes.service import MAX_HOLD, LaneRefusal
 from server.staff.roles import Permission
 
 router = APIRouter(prefix="/lanes")

@@ -13,8 +13,8 @@ from admin_web.visits import StaffVisit, Visit, read_form
 from cardcore.access.items import ThreatEffect
 from cardcore.ids import ZoneId
 from server.access import repository, threats
-from server.access.threats import MAX_MINUTES, MAX_RANK, MAX_REASON, ThreatPlan, ThreatRefusal
-from server.audit.service import staff_actor
+from server.access.threats import MAX_MINUTES, MAX_RANK, ThreatPlan, ThreatRefusal
+from server.audit.service import MAX_REASON, staff_actor
 from server.staff.roles import Permission
 
 router = APIRouter(prefix="/lockdown")

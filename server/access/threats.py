@@ -14,14 +14,13 @@ from enum import StrEnum
 from cardcore.access.items import ThreatEffect
 from cardcore.ids import SiteId, ZoneId
 from server.access import repository, threat_repository
-from server.audit.service import SYSTEM_ACTOR, Deed, record
+from server.audit.service import SYSTEM_ACTOR, Deed, is_reason, record
 from server.database import ReadSession, WriteSession
 from server.policy import service as policy
 from server.system import System
 
 MAX_RANK = 100
 MAX_MINUTES = 7 * 24 * 60
-MAX_REASON = 200
 
 
 class ThreatRefusal(StrEnum):
@@ -101,7 +100,7 @@ def begin(
 ) -> ThreatRefusal | None:
     """Put a plan in force; `deed` is actor and reason."""
     actor, reason = deed
-    if not 0 < len(reason.strip()) <= MAX_REASON:
+    if not is_reason(reason):
         return ThreatRefusal.REASON_MISSING
     row = threat_repository.lock(session, site_id, plan_id)
     if row is None:
@@ -122,7 +121,7 @@ def end(
 ) -> ThreatRefusal | None:
     """End a plan; `deed` is actor and reason."""
     actor, reason = deed
-    if not 0 < len(reason.strip()) <= MAX_REASON:
+    if not is_reason(reason):
         return ThreatRefusal.REASON_MISSING
     row = threat_repository.lock(session, site_id, plan_id)
     if row is None:

@@ -17,13 +17,12 @@ from cardcore.ids import PersonId, SiteId
 from server.alarms import repository
 from server.alarms.kinds import AlarmKind, Occurrence, Severity
 from server.alarms.rows import ALARM_TOPIC, AlarmRows, NewAlarm, notice
-from server.audit.service import Deed, record
+from server.audit.service import Deed, is_reason, record
 from server.database import ReadSession, WriteSession
 from server.outbox import repository as outbox
 from server.system import System
 
 MAX_NOTE = 500
-MAX_REASON = 200
 MAX_LISTED = 500
 """Alarms of one page."""
 MAX_ACKNOWLEDGED = 200
@@ -157,7 +156,7 @@ def end_alarm(session: WriteSession, site_id: SiteId, kind: str, place: str, at:
 
 def mask(session: WriteSession, system: System, site_id: SiteId, wanted: Mask) -> AlarmRefusal | None:
     """Keep alarms of a kind, at a place, or both, off the list until an instant. They stay in the history."""
-    if not 0 < len(wanted.reason.strip()) <= MAX_REASON:
+    if not is_reason(wanted.reason):
         return AlarmRefusal.REASON_MISSING
     if wanted.kind == ANY and wanted.place == ANY:
         return AlarmRefusal.MASK_TOO_WIDE

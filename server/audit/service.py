@@ -12,6 +12,8 @@ from server.system import System
 
 SYSTEM_ACTOR = "system"
 """The actor of what no person did."""
+MAX_REASON = 200
+"""Characters of a reason that somebody types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,11 @@ class Deed:
     before: Any = None
     after: Any = None
     reason: str = ""
+
+
+def is_reason(text: str, limit: int = MAX_REASON) -> bool:
+    """Tell whether somebody said why: something, in at most `limit` characters."""
+    return 0 < len(text.strip()) <= limit
 
 
 def staff_actor(staff_id: StaffId) -> str:

@@ -18,7 +18,7 @@ from cardcore.access.items import LaneMode
 from cardcore.access.moments import QUIET, LaneMoment, lane_mode
 from cardcore.access.snapshot import Snapshot
 from cardcore.ids import DeviceId, LaneId, SiteId, ZoneId
-from server.audit.service import SYSTEM_ACTOR, Deed, record
+from server.audit.service import SYSTEM_ACTOR, Deed, is_reason, record
 from server.database import ReadSession, WriteSession
 from server.devices.models import SILENT_AFTER
 from server.lanes import repository
@@ -27,7 +27,6 @@ from server.policy import service as policy
 from server.system import System
 
 MAX_HOLD = timedelta(hours=24)
-MAX_REASON = 200
 MAX_ORDERS = 200
 ORDER_TOPIC = "lane_orders"
 NO_ANSWER_AFTER = timedelta(seconds=3)
@@ -108,7 +107,7 @@ def hold(
     """Hold a lane in a mode until an instant; `wanted` is mode, end and reason. A hold replaces the one before."""
     mode, until, reason = wanted
     now = system.clock.now()
-    if not 0 < len(reason.strip()) <= MAX_REASON:
+    if not is_reason(reason):
         return LaneRefusal.REASON_MISSING
     if not now < until <= now + MAX_HOLD:
         return LaneRefusal.TOO_LONG
@@ -126,7 +125,7 @@ def release(
     session: WriteSession, system: System, site_id: SiteId, actor: str, lane_id: LaneId, reason: str
 ) -> LaneRefusal | None:
     """Let a lane go on as it is set."""
-    if not 0 < len(reason.strip()) <= MAX_REASON:
+    if not is_reason(reason):
         return LaneRefusal.REASON_MISSING
     row = repository.lock_lane(session, site_id, lane_id)
     if row is None:
@@ -155,7 +154,7 @@ def order_open(
     session: WriteSession, system: System, site_id: SiteId, actor: str, lane_id: LaneId, reason: str
 ) -> Order | LaneRefusal:
     """Order one opening of a lane, kept with name and reason; look for its end with `order`."""
-    if not 0 < len(reason.strip()) <= MAX_REASON:
+    if not is_reason(reason):
         return LaneRefusal.REASON_MISSING
     row = next((row for row in repository.views(session, site_id) if row["id"] == lane_id), None)
     if row is None:

@@ -6,21 +6,20 @@ missed) is found here, in transactions of its own, by as many processes as there
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from cardcore.ids import SiteId
 from server.attendance import service as attendance
 from server.contractors import service as contractors
-from server.database import Database, DatabaseUnavailableError, WriteSession
+from server.database import Database, WriteSession
 from server.link.ports import Run
 from server.muster import service as muster
 from server.points import service as points
 from server.presence.repository import sites
+from server.rounds import keep_looking
 from server.system import System
 from server.tours import service as tours
 from server.vehicles import garages
@@ -40,20 +39,11 @@ class Lookout:
         self._database = database
         self._run = run
         self._system = system
-        self._failing = False
         self._forgotten_at: datetime | None = None
 
     async def serve(self) -> None:
         """Run until cancelled. An outage is told of once; what happened meanwhile is found afterwards."""
-        while True:
-            try:
-                await self._run(self.once)
-                self._failing = False
-            except (SQLAlchemyError, DatabaseUnavailableError) as error:
-                if not self._failing:
-                    log.warning("lookout_waits", problem=str(error)[:200])
-                self._failing = True
-            await asyncio.sleep(EVERY_SECONDS)
+        await keep_looking(self._run, self.once, EVERY_SECONDS, "lookout_waits", log)
 
     def once(self) -> None:
         """Look at every site; each step of each site is a transaction of its own."""

@@ -17,7 +17,7 @@ from sqlalchemy import RowMapping
 
 from cardcore.ids import PersonId, SiteId, ZoneId
 from server.access import repository as access_rows
-from server.audit.service import Deed, record
+from server.audit.service import Deed, is_reason, record
 from server.database import ReadSession, WriteSession
 from server.muster import repository
 from server.outbox import repository as outbox
@@ -77,7 +77,7 @@ def call(
         return MusterRefusal.ZONE_MISSING
     if not set(zones) <= {row["id"] for row in access_rows.zone_rows(session, site_id)}:
         return MusterRefusal.ZONE_UNKNOWN
-    if not 0 < len(reason.strip()) <= MAX_TEXT:
+    if not is_reason(reason, MAX_TEXT):
         return MusterRefusal.REASON_MISSING
     call_id, now = CallId(system.ids.uuid7()), system.clock.now()
     row = {"id": call_id, "site_id": site_id, "zones": sorted(set(zones)), "reason": reason.strip(), "started_at": now,

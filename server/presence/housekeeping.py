@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from cardcore.ids import SiteId, ZoneId
 from server.access import threats
 from server.alarms import service as alarms
-from server.database import Database, DatabaseUnavailableError, WriteSession
+from server.database import Database, WriteSession
 from server.lanes import service as lanes
 from server.ledger.service import business_day
 from server.link.ports import Run
 from server.presence import repository, service
+from server.rounds import keep_looking
 from server.system import System
 
 EVERY_SECONDS = 60.0
@@ -31,19 +30,10 @@ class Housekeeping:
         self._database = database
         self._run = run
         self._system = system
-        self._failing = False
 
     async def serve(self) -> None:
         """Run until cancelled. An outage is told of once; what was due then is done afterwards."""
-        while True:
-            try:
-                await self._run(self.once)
-                self._failing = False
-            except (SQLAlchemyError, DatabaseUnavailableError) as error:
-                if not self._failing:
-                    log.warning("housekeeping_waits", problem=str(error)[:200])
-                self._failing = True
-            await asyncio.sleep(EVERY_SECONDS)
+        await keep_looking(self._run, self.once, EVERY_SECONDS, "housekeeping_waits", log)
 
     def once(self) -> None:
         """End what is over and reset what is due, each site in a transaction of its own."""

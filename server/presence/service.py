@@ -13,14 +13,13 @@ from enum import StrEnum
 
 from cardcore.ids import PersonId, SiteId, ZoneId
 from server.access import repository as access_rows
-from server.audit.service import SYSTEM_ACTOR, Deed, record
+from server.audit.service import SYSTEM_ACTOR, Deed, is_reason, record
 from server.database import ReadSession, WriteSession
 from server.presence import repository
 from server.system import System
 
 FORGOTTEN_AFTER = timedelta(days=7)
 """A position that nobody confirmed for so long counts nobody in (features sheet, section 4)."""
-MAX_REASON = 200
 MAX_CONFLICT_DAYS = 31
 MAX_CONFLICTS = 500
 
@@ -116,7 +115,7 @@ def forgive(
 ) -> PresenceRefusal | None:
     """Forget where somebody is, so that the next tap accuses nobody; `deed` is actor and reason (A26)."""
     actor, reason = deed
-    if not 0 < len(reason.strip()) <= MAX_REASON:
+    if not is_reason(reason):
         return PresenceRefusal.REASON_MISSING
     row = repository.lock_position(session, site_id, person_id)
     if row is None:
@@ -132,7 +131,7 @@ def reset_zone(
 ) -> PresenceRefusal | None:
     """Forget everybody in a zone, its unknown heads and its uncertainty; `deed` is actor and reason."""
     actor, reason = deed
-    if not 0 < len(reason.strip()) <= MAX_REASON:
+    if not is_reason(reason):
         return PresenceRefusal.REASON_MISSING
     if zone not in {row["id"] for row in access_rows.zone_rows(session, site_id)}:
         return PresenceRefusal.UNKNOWN_ZONE

@@ -6,7 +6,6 @@ several processes, restarts and clocks that jump are harmless. Who joins later g
 
 from __future__ import annotations
 
-import asyncio
 from datetime import date
 from functools import partial
 
@@ -16,7 +15,8 @@ from cardcore.ids import SiteId
 from server.close.reminder import remind_of_month
 from server.database import Database, WriteSession
 from server.ledger.service import business_day
-from server.link.ports import OUTAGES, Run
+from server.link.ports import Run
+from server.rounds import keep_looking
 from server.subsidies import repository
 from server.subsidies.plans import MonthRun, PlanRefusal, run_month
 from server.system import System
@@ -36,19 +36,10 @@ class MonthlyTask:
         self._system = system
         self._done: dict[SiteId, date] = {}
         """The business day that was looked at last, by site: once a day is enough."""
-        self._failing = False
 
     async def serve(self) -> None:
         """Run until cancelled; an outage is told once, and what was due is done afterwards."""
-        while True:
-            try:
-                await self._run(self.once)
-                self._failing = False
-            except OUTAGES as error:
-                if not self._failing:
-                    log.warning("monthly_task_waits", problem=str(error)[:200])
-                self._failing = True
-            await asyncio.sleep(EVERY_SECONDS)
+        await keep_looking(self._run, self.once, EVERY_SECONDS, "monthly_task_waits", log)
 
     def once(self) -> None:
         """Do what is due at every site that was not looked at on its running business day."""

@@ -17,7 +17,7 @@ from server.access import repository as access_rows
 from server.alarms.kinds import AlarmKind
 from server.alarms.rows import NewAlarm
 from server.alarms.service import raise_alarm
-from server.audit.service import SYSTEM_ACTOR, Deed, record
+from server.audit.service import SYSTEM_ACTOR, Deed, is_reason, record
 from server.database import ReadSession, WriteSession
 from server.outbox import repository as outbox
 from server.points import repository as point_rows
@@ -172,7 +172,7 @@ def cancel(
         return TourRefusal.UNKNOWN
     if row["state"] != "running":
         return TourRefusal.WRONG_STATE
-    if not 0 < len(reason.strip()) <= MAX_TEXT:
+    if not is_reason(reason, MAX_TEXT):
         return TourRefusal.REASON_MISSING
     repository.end_round(session, round_id, {"state": "cancelled", "at": system.clock.now(), "result": None})
     _tell(session, system, site_id, Deed(actor, "round_cancelled", f"round:{round_id}", reason=reason))

@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping
 
 from cardcore.ids import SiteId
 from server.access import repository as access_rows
-from server.audit.service import Deed, record
+from server.audit.service import Deed, is_reason, record
 from server.database import ReadSession, WriteSession
 from server.outbox import repository as outbox
 from server.system import System
@@ -60,7 +60,7 @@ def recount(
 ) -> VehicleRefusal | None:
     """Set how many vehicles a person counted; `deed` is who and why."""
     actor, reason = deed
-    if not 0 < len(reason.strip()) <= MAX_TEXT:
+    if not is_reason(reason, MAX_TEXT):
         return VehicleRefusal.REASON_MISSING
     if not 0 <= occupied <= MAX_OCCUPIED:
         return VehicleRefusal.COUNT_OUT_OF_RANGE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-import structlog
 
 from cardcore.journal import OutcomeKind
 from server.cli import main, stall
@@ -23,16 +21,6 @@ from server.settlement.models import SettlementRefusal
 from tests.server.close.counting_house import DAY, CountingHouse
 
 PASSWORD = "correct horse battery"
-
-
-@pytest.fixture(autouse=True)
-def logs_put_back() -> Iterator[None]:
-    """Undo what a command does to the logging of its process."""
-    handlers, level = logging.root.handlers[:], logging.root.level
-    yield
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-import structlog
 
 from cardcore.access.items import SiteItem
 from server.cli import NOT_WELL, USED_WRONGLY, main
@@ -20,16 +17,6 @@ from server.cli.repository import sites
 from server.database import Database
 from server.policy import service as policy
 from tests.private_redis import PrivateRedis
-
-
-@pytest.fixture(autouse=True)
-def logs_put_back() -> Iterator[None]:
-    """Undo what a command does to the logging of its process."""
-    handlers, level = logging.root.handlers[:], logging.root.level
-    yield
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture

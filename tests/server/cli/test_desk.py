@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import io
-import logging
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from cardcore.ids import SiteId
 from server.cli import NOT_WELL, USED_WRONGLY, main
@@ -21,16 +18,6 @@ from server.system import System
 from tests.server.money import Money
 
 PASSWORD = "correct horse battery"
-
-
-@pytest.fixture(autouse=True)
-def logs_put_back() -> Iterator[None]:
-    """Undo what a command does to the logging of its process."""
-    handlers, level = logging.root.handlers[:], logging.root.level
-    yield
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture
