@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket
 from admin_web.wiring import mount_pages
 from server.api.body_limit import BodyLimit
 from server.api.caller import ApiParts
+from server.api.from_address import FromAddress
 from server.api.routes import api_router
 from server.devices.api import enrolment_router
 from server.health import health_router
@@ -59,6 +60,7 @@ def create_app(settings: Settings, system: System | None = None) -> FastAPI:
     app.state.api = ApiParts(parts.database, parts.run, parts.system, parts.secrets.document_secret)
     app.include_router(api_router())
     app.add_middleware(BodyLimit)
+    app.add_middleware(FromAddress)
     app.include_router(payments_router(parts.database, parts.run, parts.system, providers))
 
     async def link(socket: WebSocket) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
 
@@ -22,8 +23,9 @@ class Executor:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     def __call__(self, call: Callable[..., Result], /, *args: Any, **kwargs: Any) -> Awaitable[Result]:  # noqa: ANN401 - passes on what it gets
-        """Run a blocking call in a thread and return its result."""
-        return asyncio.get_running_loop().run_in_executor(self._pool, partial(call, *args, **kwargs))
+        """Run a blocking call in a thread and return its result; the thread sees the context of the task that asks."""
+        work = partial(copy_context().run, call, *args, **kwargs)
+        return asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def close(self) -> None:
         """Finish what runs, start nothing more."""

@@ -8,14 +8,17 @@ import segno
 from fastapi import APIRouter, Response
 
 from admin_web.area import Area
+from admin_web.asking import in_language
 from admin_web.forms import WHOLE, Form
 from admin_web.i18n import key_of
 from admin_web.pages.second_step import typed_twice
 from admin_web.settings import MAX_PASSWORD_CHARACTERS
 from admin_web.visits import StaffVisit, Visit, cookie_name, read_form, set_session_cookie
 from server.audit.service import staff_actor
+from server.audit.texts import words_of
 from server.staff import factors, service, sign_in, totp
 from server.staff.factors import MAX_CODE_CHARACTERS, FactorKind, FactorRefusal
+from server.staff.history import sign_ins
 from server.staff.passwords import MIN_CHARACTERS
 from server.staff.roles import Permission
 from server.staff.sign_in import Opening, SignInOutcome
@@ -159,11 +162,12 @@ async def _totp(visit: Visit, form: Form, status: int = 200) -> Response:
 
 async def _shown(visit: Visit, password: Form, proof: Form, status: int = 200) -> Response:
     actor, token, now = visit.actor, visit.token or "", visit.web.clock.now()
-    held, left, sessions = await visit.read(
+    held, left, sessions, entries = await visit.read(
         lambda session: (
             factors.held(session, actor),
             factors.codes_left(session, actor),
             sign_in.open_sessions(session, actor, token, now),
+            sign_ins(session, visit.site_id, actor),
         )
     )
     return visit.page(
@@ -174,5 +178,7 @@ async def _shown(visit: Visit, password: Form, proof: Form, status: int = 200) -
         factors=held,
         codes_left=left,
         sessions=sessions,
+        entries=entries,
+        words=lambda deed: in_language(visit, words_of(deed)),
         least=MIN_CHARACTERS,
     )

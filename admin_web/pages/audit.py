@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from datetime import time as wall
+from functools import partial
 from uuid import UUID
 
 from fastapi import APIRouter, Response
 
 from admin_web.area import Area, Group, Place, allow
+from admin_web.asking import in_language
 from admin_web.forms import NO_DAY, Form
-from admin_web.visits import StaffVisit, read_form
+from admin_web.visits import StaffVisit, Visit, read_form
 from server.audit import reading
 from server.audit.reading import AuditFilter
+from server.audit.texts import words_of
 from server.staff.roles import Permission
 
 router = APIRouter(prefix="/audit")
@@ -57,16 +60,22 @@ async def _shown(visit: StaffVisit, form: Form) -> Response:
         since=datetime.combine(since or NO_DAY, wall(), zone).astimezone(UTC),
         until=(datetime.combine(until or NO_DAY, wall(), zone) + timedelta(days=1)).astimezone(UTC),
         before=_cursor(form.value("before")[:MAX_CURSOR]),
+        origin=form.text("origin", MAX_OBJECT, required=False).strip(),
     )
     if not form.is_good:
-        return visit.page("audit/audit.html", 422, form=form, found=None, kinds=())
+        return visit.page("audit/audit.html", 422, form=form, found=None, kinds=(), words=str)
     found, kinds = await visit.read(
         lambda session: (
             reading.search(session, visit.site_id, wanted),
             reading.kinds(session, visit.site_id),
         )
     )
-    return visit.page("audit/audit.html", form=form, found=found, kinds=kinds)
+    return visit.page("audit/audit.html", form=form, found=found, kinds=kinds, words=partial(deed_words, visit))
+
+
+def deed_words(visit: Visit, deed: str) -> str:
+    """Return what somebody did, in the visitor's language."""
+    return in_language(visit, words_of(deed))
 
 
 def _cursor(text: str) -> tuple[datetime, UUID] | None:

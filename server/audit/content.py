@@ -26,6 +26,8 @@ def audit_content(row: RowMapping) -> str:
         "reason": row["reason"],
         "at_us": (row["at"] - _EPOCH) // timedelta(microseconds=1),
     }
+    if row["origin"] is not None:  # rows older than the column are sealed without it
+        values["origin"] = row["origin"]
     return _canonical(values)
 
 

@@ -29,6 +29,8 @@ class AuditFilter:
     since: datetime
     until: datetime
     before: tuple[datetime, UUID] | None = None
+    origin: str = ""
+    """An address, or an origin as it is kept (`device:...`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class AuditRow:
     subject_name: str
     changes: tuple[Change, ...]
     reason: str
+    origin: str
+    """From where: `address:...`, `device:NAME`, `command:...`, `server`; empty in rows older than this column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +77,12 @@ def search(session: ReadSession, site_id: SiteId, wanted: AuditFilter) -> AuditP
         "until": wanted.until,
         "before_at": before_at,
         "before_id": before_id,
+        "origin": wanted.origin,
     }
     found = repository.found(session, site_id, values, ROWS + 1)
     shown = found[:ROWS]
     sides = [(dict(subjects.flattened(row["before"])), dict(subjects.flattened(row["after"]))) for row in shown]
-    asked = [subject for row in shown for subject in (row["object"], row["actor"])]
+    asked = [subject for row in shown for subject in (row["object"], row["actor"], row["origin"] or "")]
     asked += [value for pair in sides for side in pair for value in subjects.candidates(side.values())]
     names = subjects.names_of(session, site_id, asked)
     rows = tuple(
@@ -90,6 +95,7 @@ def search(session: ReadSession, site_id: SiteId, wanted: AuditFilter) -> AuditP
             names.get(row["object"], row["object"]),
             tuple(_changes(old, new, names)),
             row["reason"],
+            _origin(row["origin"] or "", names),
         )
         for row, (old, new) in zip(shown, sides, strict=True)
     )
@@ -105,6 +111,11 @@ def kinds(session: ReadSession, site_id: SiteId) -> Sequence[str]:
 def verified(session: ReadSession, server_key: bytes) -> AuditReport:
     """Prove the whole sealed log as it stands."""
     return verify_export(export_lines(session, server_key), server_key)
+
+
+def _origin(origin: str, names: Mapping[str, str]) -> str:
+    kind, separator, _ = origin.partition(":")
+    return f"{kind}{separator}{names[origin]}" if origin in names else origin
 
 
 def _changes(old: dict[str, str], new: dict[str, str], names: Mapping[str, str]) -> list[Change]:

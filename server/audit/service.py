@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cardcore.ids import SiteId, StaffId
-from server.audit import repository
+from server.audit import origin, repository
 from server.database import WriteSession
 from server.system import System
 
@@ -52,5 +52,6 @@ def record(session: WriteSession, system: System, site_id: SiteId | None, deed: 
             "after": deed.after,
             "reason": deed.reason,
             "at": system.clock.now(),
+            "origin": origin.current(),
         },
     )

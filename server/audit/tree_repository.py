@@ -154,7 +154,7 @@ _INSERT_RESTORE = text("insert into audit_restore (id, note, at) values (:id, :n
 _NEWEST_RESTORE = text("select note from audit_restore order by at desc, id desc limit 1")
 _LEAVES = text("""
     select l.number, l.hash, l.content, l.audit_id, a.id, a.site_id, a.actor, a.action, a.object, a.before, a.after,
-        a.reason, a.at
+        a.reason, a.at, a.origin
     from audit_leaf l left join audit a on a.id = l.audit_id
     where l.number >= :first and l.number < :last order by l.number
 """)

@@ -6,6 +6,8 @@ Exit codes: 0 done, 1 it did not go well, 2 used or set up wrongly.
 from __future__ import annotations
 
 import argparse
+import getpass
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -79,6 +81,7 @@ def _module(command: str) -> str:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from server.audit.origin import coming_from
     from server.database import DatabaseUnavailableError
     from server.embedded import EmbeddedPostgresError
     from server.keys.key_file import KeyFileError
@@ -90,7 +93,8 @@ def _run(arguments: argparse.Namespace) -> int:
     configure_logs("warning", "console")  # a server sets its own when its settings are read
     try:
         settings = load_settings(arguments.config)
-        return int(import_module(_module(arguments.command)).run(arguments, settings))
+        with coming_from(_origin(arguments.command)):
+            return int(import_module(_module(arguments.command)).run(arguments, settings))
     except SettingsError as error:
         for problem in error.problems:
             print(f"onecard: {problem}", file=sys.stderr)
@@ -107,3 +111,15 @@ def _run(arguments: argparse.Namespace) -> int:
         return NOT_WELL
     except KeyboardInterrupt:
         return 130
+
+
+def _origin(command: str) -> str:
+    """Return where the audit trail says that a command's deeds come from: the account of this machine."""
+    from server.audit.origin import SERVER, of_command
+
+    if command == "serve":
+        return SERVER
+    try:
+        return of_command(getpass.getuser())
+    except (KeyError, OSError):  # an account without a name, as in some containers
+        return of_command(str(os.getuid()))

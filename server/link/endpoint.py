@@ -8,6 +8,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from server.audit.origin import coming_from, of_device
 from server.link.directory import Directory
 from server.link.handshake import introduce
 from server.link.ports import OUTAGES, Audit, CardDesk, Channel, Devices, LinkClosedError, NoCardDesk, Policy, Run
@@ -103,7 +104,8 @@ class Endpoint:
         if self.audit is not None:
             session.witness = WitnessFeed(self.audit, self._devices, self._run, who.device, session.send)
         session.desk = self.desk
-        await self._converse(session, who.device.name, who.hello.software)
+        with coming_from(of_device(session.device)):
+            await self._converse(session, who.device.name, who.hello.software)
 
     async def _converse(self, session: Session, name: str, software: str) -> None:
         try:

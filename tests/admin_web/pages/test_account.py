@@ -11,6 +11,7 @@ from server.staff.factors import FactorRefusal
 from server.staff.roles import Role
 from tests.admin_web.real_site import PASSWORD, Desk, RealSite
 
+PEER = "127.0.0.1"
 NEW_PASSWORD = "a bicycle under the bridge"
 
 
@@ -117,3 +118,18 @@ async def test_a69_the_trail_is_read_with_before_and_after_and_proves_itself(rea
         assert (await auditor.send_form("/audit/verify")).status_code == 200
     async with real_site.client(Role.SYSTEM_ADMIN) as admin:
         assert (await admin.get("/audit")).status_code == 403
+
+
+async def test_c83_the_trail_and_the_own_account_say_from_where(real_site: RealSite) -> None:
+    async with real_site.client(None) as client:
+        await client.post("/login", data={"login": "auditor", "password": "no, not this one"})
+    async with real_site.client(Role.AUDITOR) as auditor:
+        own = (await auditor.get("/account")).text
+        assert "tried to sign in in vain" in own
+        assert PEER in own
+        found = await auditor.send_form("/audit", since="2020-01-01", until="2099-01-01", origin=PEER)
+        assert PEER in found.text
+        assert "sign_in_refused" in found.text
+        none = await auditor.send_form("/audit", since="2020-01-01", until="2099-01-01", origin="203.0.113.99")
+        assert "sign_in_refused</span>" not in none.text
+        assert 'id="results"' in none.text
