@@ -18,6 +18,7 @@ from cardcore.journal import Verdict
 from cardcore.money import Fen
 from cardcore.reasons import Reason
 from reader_daemon.keypad import Pad, PadRules, press
+from reader_daemon.store.tap_state import TapNumber
 
 PAD_LIFE_MS = 60_000
 """What was keyed is forgotten so long after the last key."""
@@ -38,9 +39,8 @@ class Served:
     balance: Fen | None
     guarded_until_ms: int
     """Monotonic; the repeat-tap guard ends here."""
-    epoch: int = 0
-    seq: int = 0
-    """0 = of an earlier start: it guards, and cannot be taken back."""
+    tap: TapNumber | None = None
+    """None: of an earlier start; it guards, and cannot be taken back."""
     served_ms: int = 0
 
 
@@ -89,15 +89,17 @@ class Counter:
         elif verdict.reason in {Reason.PIN_NEEDED, Reason.PIN_WRONG} and not verdict.offline:
             self.pin_of, self._touched_ms = credential, now_ms
 
-    def undo(self, credential: CredentialKey, till: TillItem, epoch: int, now_ms: int) -> Served | Reason:
+    def undo(
+        self, credential: CredentialKey, till: TillItem, epoch: int, now_ms: int
+    ) -> tuple[TapNumber, Verdict] | Reason:
         """Return the charge that this card may take back, or why there is none (C59)."""
         self.pad = Pad()
         served = self.served
-        if served is None or served.seq == 0 or served.epoch != epoch:
+        if served is None or served.tap is None or served.tap.epoch != epoch:
             return Reason.NOTHING_TO_UNDO
         if now_ms - served.served_ms > till.undo_minutes * MILLISECONDS_PER_MINUTE:
             return Reason.UNDO_TOO_LATE
-        return served if served.credential == credential else Reason.UNDO_OTHER_CARD
+        return (served.tap, served.verdict) if served.credential == credential else Reason.UNDO_OTHER_CARD
 
 
 def pad_rules(till: TillItem, snapshot: Snapshot, moment: SiteTime, *, wants_pin: bool) -> PadRules:

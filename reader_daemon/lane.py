@@ -12,7 +12,7 @@ from cardcore.access.decide import Decision, GateTap, SiteState, decide_alone
 from cardcore.access.items import LaneItem
 from cardcore.clock import to_millis
 from cardcore.ids import CredentialKey, masked
-from cardcore.journal import DeviceEvent, Intent, OutcomeKind, Purpose, Record, Verdict
+from cardcore.journal import DeviceEvent, Intent, OutcomeKind, Purpose, Verdict
 from cardcore.reasons import ALARMING, Reason
 from cardcore.wire.messages import Command, CommandDone, RecordStatus, TapDecision
 from reader_daemon.lane_states import (
@@ -27,8 +27,9 @@ from reader_daemon.lane_states import (
 )
 from reader_daemon.messages import CardRead, CommandFinished, CommandResult, InputChanged, Pulse, ReaderStatus
 from reader_daemon.passage import HeldOpen, HeldOver
+from reader_daemon.recorder import Written
 from reader_daemon.signals import SIGNAL_LIFE_MS, answer_signals
-from reader_daemon.store.tap_state import LanePassage
+from reader_daemon.store.tap_state import LanePassage, TapNumber
 from reader_daemon.surroundings import Surroundings, Wiring
 
 PULSE_LIFE_MS = 1_000
@@ -64,32 +65,32 @@ class Lane:
         if turn is TapTurn.REPEAT and self._states.grant is not None:
             await self._repeat(read, lane, self._states.grant)
             return
-        record = await self._intent(read, lane)
-        if record is None:
+        tap = await self._intent(read, lane)
+        if tap is None:
             self._show(Reason.STORE_FAILED, granted=False)
             return
         decided_ms = self._around.clock.monotonic_ms()
         verdict = self._refused_here(read, turn, lane)
         if verdict is None:
-            verdict = await self._decide(read, lane, record)
+            verdict = await self._decide(read, lane, tap)
             self._around.memory.tapped(lane, read.credential, verdict.reason)
             decided_ms = self._around.clock.monotonic_ms()
         _log.info(
             "tap_decided",
             lane=lane.id,
             card=masked(read.credential),
-            seq=record.seq,
+            seq=tap.number.seq,
             reason=verdict.reason,
             offline=verdict.offline,
         )
         if verdict.granted:
-            await self._let_in(record.seq, read, lane, verdict, decided_ms)
+            await self._let_in(tap.number, read, lane, verdict, decided_ms)
         else:
-            await self._refuse(record.seq, verdict)
+            await self._refuse(tap.number, verdict)
 
-    async def _intent(self, read: CardRead, lane: LaneItem) -> Record | None:
+    async def _intent(self, read: CardRead, lane: LaneItem) -> Written | None:
         around = self._around
-        return await around.recorder.append(
+        return await around.recorder.tap(
             Intent(
                 tap=str(around.ids.uuid7()),
                 purpose=Purpose.GATE,
@@ -117,8 +118,8 @@ class Lane:
     def _verdict(self, reason: Reason) -> Verdict:
         return Verdict(granted=False, reason=reason, policy_version=self._around.policy.snapshot.version, offline=True)
 
-    async def _decide(self, read: CardRead, lane: LaneItem, record: Record) -> Verdict:
-        answer = await self._around.ask(record, self._around.deadlines.gate_ms)
+    async def _decide(self, read: CardRead, lane: LaneItem, tap: Written) -> Verdict:
+        answer = await self._around.ask(tap, self._around.deadlines.gate_ms)
         if answer is not None and usable(answer):
             return Verdict(answer.granted, answer.reason, answer.policy_version, offline=False)
         decision = self._alone(read, lane)
@@ -133,13 +134,13 @@ class Lane:
         state = SiteState(around.policy.denied, {lane.id: ready}, where, around.memory.moments)
         return decide_alone(tap, snapshot, state, around.clock.now(), around.policy.age())
 
-    async def _let_in(self, seq: int, read: CardRead, lane: LaneItem, verdict: Verdict, decided_ms: int) -> None:
+    async def _let_in(self, tap: TapNumber, read: CardRead, lane: LaneItem, verdict: Verdict, decided_ms: int) -> None:
         around = self._around
-        if not await around.recorder.decided(seq, verdict):
-            await self._refuse(seq, self._verdict(Reason.STORE_FAILED))
+        if not await around.recorder.decided(tap, verdict):
+            await self._refuse(tap, self._verdict(Reason.STORE_FAILED))
             return
         self._open(
-            Grant(seq, read.credential, verdict, self._window_end_ms(lane, read.credential), lane.has_pass_sensor),
+            Grant(tap, read.credential, verdict, self._window_end_ms(lane, read.credential), lane.has_pass_sensor),
             lane,
             decided_ms + PULSE_LIFE_MS,
         )
@@ -159,19 +160,19 @@ class Lane:
         self._states.sensor.has_ready_input = lane.has_ready_input
         self._states.sensor.held_open_ms = lane.held_open_ms
 
-    async def _refuse(self, seq: int, verdict: Verdict) -> None:
-        if not await self._around.recorder.outcome(seq, OutcomeKind.DECLINED, verdict):
-            self._around.recorder.abandon(seq)
+    async def _refuse(self, tap: TapNumber, verdict: Verdict) -> None:
+        if not await self._around.recorder.outcome(tap, OutcomeKind.DECLINED, verdict):
+            self._around.recorder.abandon(tap)
             verdict = self._verdict(Reason.STORE_FAILED)
         self._show(verdict.reason, granted=False)
         if verdict.reason in ALARMING:
-            _log.warning("lane_alarm", reader=self._reader, seq=seq, reason=verdict.reason)
+            _log.warning("lane_alarm", reader=self._reader, seq=tap.seq, reason=verdict.reason)
 
     async def _repeat(self, read: CardRead, lane: LaneItem, grant: Grant) -> None:
         """Show the answer again; no second pulse, no second decision."""
         around = self._around
         stamp = around.watch.stamp(read.at, read.monotonic_ms)
-        await around.recorder.append(DeviceEvent("repeat", lane.id, f"of tap {grant.tap_seq}", stamp))
+        await around.recorder.append(DeviceEvent("repeat", lane.id, f"of tap {_number(grant)}", stamp))
         self._show(grant.verdict.reason, granted=True)
 
     def _show(self, reason: str, *, granted: bool) -> None:
@@ -192,7 +193,7 @@ class Lane:
             return CommandDone(command.nonce, "refused", Reason.LANE_NOT_READY.value)
         if around.memory.is_interlocked(lane):
             return CommandDone(command.nonce, "refused", Reason.LANE_INTERLOCKED.value)
-        if await around.recorder.event("opened_by_operator", lane.id, f"{command.actor}: {command.reason}") is None:
+        if not await around.recorder.event("opened_by_operator", lane.id, f"{command.actor}: {command.reason}"):
             return CommandDone(command.nonce, "refused", Reason.STORE_FAILED.value)
         if around.clock.monotonic_ms() >= deadline_ms:
             return CommandDone(command.nonce, "expired")
@@ -274,12 +275,12 @@ class Lane:
             case Passed(grant, assumed):
                 await self._close(grant, OutcomeKind.PASSED, place)
                 self._moved(grant, lane)
-                _log.info("lane_passed", lane=place, seq=grant.tap_seq, assumed=assumed)
+                _log.info("lane_passed", lane=place, seq=_number(grant), assumed=assumed)
             case NotUsed(grant):
                 await self._close(grant, OutcomeKind.NOT_USED, place)
                 if lane is not None:
                     self._around.memory.ended(lane)
-                _log.info("lane_not_used", lane=place, seq=grant.tap_seq)
+                _log.info("lane_not_used", lane=place, seq=_number(grant))
             case PassedWithoutGrant():
                 word = self._unnamed(lane)
                 await recorder.event(word, place, "", alarm=word != "free_passage")
@@ -312,10 +313,14 @@ class Lane:
 
     async def _close(self, grant: Grant, kind: OutcomeKind, place: str) -> None:
         recorder = self._around.recorder
-        if grant.tap_seq is None:
+        if grant.tap is None:
             await recorder.event(f"operator_opening_{kind.value}", place, "")
-        elif not await recorder.outcome(grant.tap_seq, kind, grant.verdict):
-            recorder.abandon(grant.tap_seq)
+        elif not await recorder.outcome(grant.tap, kind, grant.verdict):
+            recorder.abandon(grant.tap)
+
+
+def _number(grant: Grant) -> int | None:
+    return None if grant.tap is None else grant.tap.seq
 
 
 def usable(answer: TapDecision) -> bool:

@@ -14,13 +14,14 @@ from enum import Enum, auto
 from cardcore.ids import CredentialKey
 from cardcore.journal import Verdict
 from reader_daemon.passage import HeldOpen, HeldOver, Passage, PassageSensor, SensorStuck
+from reader_daemon.store.tap_state import TapNumber
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """An open grant. `tap_seq` and `credential` are None for an operator's opening."""
+    """An open grant. `tap` and `credential` are None for an operator's opening."""
 
-    tap_seq: int | None
+    tap: TapNumber | None
     credential: CredentialKey | None
     verdict: Verdict
     until_ms: int

@@ -7,14 +7,13 @@ from typing import Protocol
 
 from cardcore.clock import Clock
 from cardcore.ids import IdSource
-from cardcore.journal import Record
 from cardcore.wire.messages import TapDecision
 from reader_daemon.clock_watch import ClockWatch
 from reader_daemon.lane_memory import LaneMemory
 from reader_daemon.messages import ReaderAction
 from reader_daemon.policy import Policy
 from reader_daemon.positions import Positions
-from reader_daemon.recorder import Recorder
+from reader_daemon.recorder import Recorder, Written
 
 GATE_DEADLINE_MS = 300
 TILL_DEADLINE_MS = 800
@@ -23,7 +22,7 @@ TILL_DEADLINE_MS = 800
 class Ask(Protocol):
     """Asks the server to decide a durable intent."""
 
-    async def __call__(self, record: Record, deadline_ms: int, pin: str = "") -> TapDecision | None:
+    async def __call__(self, tap: Written, deadline_ms: int, pin: str = "") -> TapDecision | None:
         """Return the answer, or None when nobody answered within `deadline_ms`; `pin` travels beside the record."""
         ...
 

@@ -16,13 +16,14 @@ from cardcore.canteen.offline import OfflineSpell
 from cardcore.canteen.pricing import Entry
 from cardcore.clock import site_time, to_millis
 from cardcore.ids import CredentialKey, masked
-from cardcore.journal import DeviceEvent, Intent, OutcomeKind, Purpose, Record, Verdict
+from cardcore.journal import DeviceEvent, Intent, OutcomeKind, Purpose, Verdict
 from cardcore.money import Fen
 from cardcore.reasons import Reason
 from reader_daemon.counter import Counter, Served, pad_rules
 from reader_daemon.keypad import shown
 from reader_daemon.lane import usable
 from reader_daemon.messages import CardRead, KeysPressed, ReaderAction
+from reader_daemon.recorder import Written
 from reader_daemon.signals import (
     SIGNAL_LIFE_MS,
     answer_signals,
@@ -31,7 +32,7 @@ from reader_daemon.signals import (
     meal_signals,
     undone_signals,
 )
-from reader_daemon.store.tap_state import LastServed
+from reader_daemon.store.tap_state import LastServed, TapNumber
 from reader_daemon.surroundings import Surroundings
 
 RECOVERED_GUARD_MS = 120_000
@@ -71,21 +72,21 @@ class Till:
             await self._repeat(read, till, before)
             return
         pin = counter.pin_for(read.credential)
-        record = await self._intent(read, till, counter.pad.entry)
-        if record is None:
+        tap = await self._intent(read, till, counter.pad.entry)
+        if tap is None:
             self._tell(answer_signals(Reason.STORE_FAILED, granted=False))
             return
-        verdict, balance = await self._authorise(read, till, record, counter.pad.entry, pin)
+        verdict, balance = await self._authorise(read, till, tap, counter.pad.entry, pin)
         _log.info(
             "tap_decided",
             till=till.id,
             card=masked(read.credential),
-            seq=record.seq,
+            seq=tap.number.seq,
             reason=verdict.reason,
             amount=verdict.amount,
             offline=verdict.offline,
         )
-        await self._conclude(record.seq, read.credential, till, verdict, balance)
+        await self._conclude(tap.number, read.credential, till, verdict, balance)
 
     def keys(self, pressed: KeysPressed, till: TillItem) -> None:
         """Take keys of the keypad and show what they come to."""
@@ -109,12 +110,13 @@ class Till:
             await around.recorder.event("undo_refused", till.id, f"{masked(read.credential)} {served}")
             self._tell(answer_signals(served, granted=False))
             return
-        verdict = msgspec.structs.replace(served.verdict, granted=False, reason=Reason.UNDONE.value)
-        if not await around.recorder.outcome(served.seq, OutcomeKind.CANCELLED, verdict):
+        tap, charged = served
+        verdict = msgspec.structs.replace(charged, granted=False, reason=Reason.UNDONE.value)
+        if not await around.recorder.outcome(tap, OutcomeKind.CANCELLED, verdict):
             self._tell(answer_signals(Reason.STORE_FAILED, granted=False))
             return
         counter.served = None
-        _log.info("charge_undone", till=till.id, seq=served.seq, amount=verdict.amount)
+        _log.info("charge_undone", till=till.id, seq=tap.seq, amount=verdict.amount)
         self._tell(undone_signals(Fen(verdict.amount)))
 
     async def _repeat(self, read: CardRead, till: TillItem, before: Served) -> None:
@@ -122,9 +124,9 @@ class Till:
         await self._around.recorder.append(DeviceEvent("repeat", till.id, masked(read.credential), stamp))
         self._tell(meal_signals(Fen(before.verdict.amount), before.balance, Reason.REPEAT_TAP, before.verdict.rights))
 
-    async def _intent(self, read: CardRead, till: TillItem, entry: Entry) -> Record | None:
+    async def _intent(self, read: CardRead, till: TillItem, entry: Entry) -> Written | None:
         around = self._around
-        return await around.recorder.append(
+        return await around.recorder.tap(
             Intent(
                 tap=str(around.ids.uuid7()),
                 purpose=Purpose.TILL,
@@ -140,12 +142,12 @@ class Till:
         )
 
     async def _authorise(
-        self, read: CardRead, till: TillItem, record: Record, entry: Entry, pin: str
+        self, read: CardRead, till: TillItem, tap: Written, entry: Entry, pin: str
     ) -> tuple[Verdict, Fen | None]:
         around = self._around
         if read.possibly_stale:
             return self._refusal(Reason.POSSIBLY_STALE), None
-        answer = await around.ask(record, around.deadlines.till_ms, pin)
+        answer = await around.ask(tap, around.deadlines.till_ms, pin)
         if answer is not None and usable(answer):
             verdict = Verdict(
                 answer.granted,
@@ -177,14 +179,13 @@ class Till:
         return Verdict(granted=False, reason=reason, policy_version=self._around.policy.snapshot.version, offline=True)
 
     async def _conclude(
-        self, seq: int, credential: CredentialKey, till: TillItem, verdict: Verdict, balance: Fen | None
+        self, tap: TapNumber, credential: CredentialKey, till: TillItem, verdict: Verdict, balance: Fen | None
     ) -> None:
         """Write the outcome; only when it is durable does the customer see an answer that serves."""
         around, counter = self._around, self._counter(till)
-        epoch = around.recorder.epoch
         kind = OutcomeKind.SERVED if verdict.granted else OutcomeKind.DECLINED
-        if not await around.recorder.outcome(seq, kind, verdict):
-            around.recorder.abandon(seq)
+        if not await around.recorder.outcome(tap, kind, verdict):
+            around.recorder.abandon(tap)
             self._tell(answer_signals(Reason.STORE_FAILED, granted=False))
             return
         now_ms = around.clock.monotonic_ms()
@@ -196,7 +197,7 @@ class Till:
             self._tell(answer_signals(verdict.reason, granted=False, second_row=second_row))
             return
         until_ms = now_ms + around.policy.snapshot.site.repeat_tap_seconds * 1000
-        counter.served = Served(credential, verdict, balance, until_ms, epoch, seq, now_ms)
+        counter.served = Served(credential, verdict, balance, until_ms, tap, now_ms)
         self._tell(meal_signals(Fen(verdict.amount), balance, Reason.CHARGED, verdict.rights))
 
     def _tell(self, actions: tuple[ReaderAction, ...]) -> None:

@@ -80,6 +80,6 @@ class TillTotals:
         active = {till for till, _ in lines}
         lines += [(till, TillTotal(day, "", 0, 0)) for till in self._tills() if till not in active]
         for till, total in lines:
-            if await self._recorder.append(statement(till, total, self._recorder.stamp())) is None:
+            if not await self._recorder.append(statement(till, total, self._recorder.stamp())):
                 return False
         return await self._run(lambda: self._journal.set_stated_through(day)) is None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,6 +17,13 @@ from cardcore.journal import Body, Decided, DeviceEvent, Intent, Outcome, Outcom
 _encode = msgspec.json.Encoder().encode
 _bodies: msgspec.json.Decoder[Body] = msgspec.json.Decoder(Body)
 _verdicts: msgspec.json.Decoder[Verdict] = msgspec.json.Decoder(Verdict)
+
+
+class TapNumber(NamedTuple):
+    """Which tap of this box: another epoch reaches the same numbers again."""
+
+    epoch: int
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)

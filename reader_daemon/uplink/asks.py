@@ -6,12 +6,10 @@ import asyncio
 from collections import OrderedDict
 
 from cardcore.wire.messages import TapDecision
+from reader_daemon.store.tap_state import TapNumber
 
 MAX_WAITING = 256
 REMEMBERED_LATE = 1_024
-
-TapNumber = tuple[int, int]
-"""Epoch and seq."""
 
 
 class Asks:
@@ -32,7 +30,7 @@ class Asks:
 
     def settle(self, decision: TapDecision) -> bool:
         """Hand a decision to who waits for it; returns whether it came late (an unknown tap's is ignored)."""
-        number = (decision.epoch, decision.seq)
+        number = TapNumber(decision.epoch, decision.seq)
         future = self._waiting.pop(number, None)
         if future is not None:
             if not future.done():

@@ -13,7 +13,6 @@ from typing import Protocol
 import structlog
 
 from cardcore.clock import to_millis
-from cardcore.journal import Record
 from cardcore.wire import signing
 from cardcore.wire.codec import encode
 from cardcore.wire.messages import (
@@ -32,6 +31,7 @@ from cardcore.wire.messages import (
     Welcome,
 )
 from reader_daemon.blocking import RunBlocking
+from reader_daemon.recorder import Written
 from reader_daemon.store.journal_db import JournalStore
 from reader_daemon.store.sqlite_file import StoreFault
 from reader_daemon.uplink import effects
@@ -135,15 +135,15 @@ class Uplink:
 
     # --- for the use cases -----------------------------------------------------------------------------------
 
-    async def ask(self, record: Record, deadline_ms: int, pin: str = "") -> TapDecision | None:
+    async def ask(self, tap: Written, deadline_ms: int, pin: str = "") -> TapDecision | None:
         """Ask the server to decide a tap that is durable here; None when no answer comes within `deadline_ms`."""
-        number = (self._journal.epoch, record.seq)
-        if not self.open or self._epoch != number[0] or len(self._live) >= MAX_LIVE_FRAMES:
+        number = tap.number
+        if not self.open or self._epoch != number.epoch or len(self._live) >= MAX_LIVE_FRAMES:
             return None
         future = self._asks.begin(number)
         if future is None:
             return None
-        self._say(Tap(number[0], record, pin))
+        self._say(Tap(number.epoch, tap.record, pin))
         try:
             async with asyncio.timeout(deadline_ms / 1000):
                 return await future

@@ -55,15 +55,15 @@ def test_a_tap_whose_epoch_is_closed_while_its_record_waits_ends_in_no_other(
     async def main() -> None:
         queue = Queue()
         recorder = Recorder(journal, queue, ClockWatch(HandClock(), "boot"))
-        tap = await recorder.append(INTENT)
+        tap = await recorder.tap(INTENT)
         assert tap is not None
         before = journal.epoch
         queue.before.append(lambda: journal.begin_epoch("rolled back"))
         if ending == "decided":
-            assert not await recorder.decided(tap.seq, GRANT)
-            assert not await recorder.outcome(tap.seq, OutcomeKind.DECLINED, GRANT)  # as a lane goes on to say
+            assert not await recorder.decided(tap.number, GRANT)
+            assert not await recorder.outcome(tap.number, OutcomeKind.DECLINED, GRANT)  # as a lane goes on to say
         else:
-            assert not await recorder.outcome(tap.seq, OutcomeKind.SERVED, GRANT)
+            assert not await recorder.outcome(tap.number, OutcomeKind.SERVED, GRANT)
         assert journal.epoch != before
         told = bodies(journal, journal.epoch)
         assert not [body for body in told if isinstance(body, Decided | Outcome)]
@@ -77,9 +77,9 @@ def test_a_tap_that_waits_while_an_epoch_begins_belongs_to_the_one_it_was_writte
         queue = Queue()
         recorder = Recorder(journal, queue, ClockWatch(HandClock(), "boot"))
         queue.before.append(lambda: journal.begin_epoch("rolled back"))
-        tap = await recorder.append(INTENT)
+        tap = await recorder.tap(INTENT)
         assert tap is not None
-        assert await recorder.decided(tap.seq, GRANT)
+        assert await recorder.decided(tap.number, GRANT)
 
     asyncio.run(main())
 
@@ -109,10 +109,10 @@ def test_a_tap_that_ends_while_others_are_closed_is_not_closed_as_well(journal: 
         journal.append(INTENT)  # left open by a start before this one
         queue = Queue()
         recorder = Recorder(journal, queue, ClockWatch(HandClock(), "boot"))
-        tap = await recorder.append(INTENT)
+        tap = await recorder.tap(INTENT)
         assert tap is not None
         found = journal.open_taps
-        served = Outcome(tap.seq, OutcomeKind.SERVED, GRANT, recorder.stamp())
+        served = Outcome(tap.number.seq, OutcomeKind.SERVED, GRANT, recorder.stamp())
         lists: list[int] = []
 
         def open_taps() -> object:
@@ -125,7 +125,7 @@ def test_a_tap_that_ends_while_others_are_closed_is_not_closed_as_well(journal: 
         journal.open_taps = open_taps  # type: ignore[method-assign,assignment]
         assert await recorder.close_open_taps() == 1
         kinds = [(body.tap_seq, body.outcome) for body in bodies(journal, journal.epoch) if isinstance(body, Outcome)]
-        assert kinds == [(tap.seq, OutcomeKind.SERVED), (1, OutcomeKind.NOT_CONFIRMED)]
+        assert kinds == [(tap.number.seq, OutcomeKind.SERVED), (1, OutcomeKind.NOT_CONFIRMED)]
 
     asyncio.run(main())
 
@@ -138,5 +138,26 @@ def test_a_tap_that_was_just_written_is_nobodys_to_close(journal: JournalStore) 
         recorder = Recorder(journal, queue, ClockWatch(HandClock(), "boot"))
         recorder._append(INTENT)
         assert await recorder.close_open_taps() == 0
+
+    asyncio.run(main())
+
+
+def test_a_tap_open_across_a_new_epoch_is_not_the_one_that_reaches_its_number_there(journal: JournalStore) -> None:
+    """Both are worked on at once under one number: neither ends the other, nor stands in for it."""
+
+    async def main() -> None:
+        recorder = Recorder(journal, Queue(), ClockWatch(HandClock(), "boot"))
+        old = await recorder.tap(INTENT)
+        assert old is not None
+        journal.begin_epoch("rolled back")
+        new = await recorder.tap(INTENT)
+        assert new is not None
+        assert (old.number.seq, old.number.epoch != new.number.epoch) == (new.number.seq, True)
+        assert not await recorder.outcome(old.number, OutcomeKind.SERVED, GRANT)
+        assert await recorder.close_open_taps() == 0  # the new one is still worked on
+        assert await recorder.decided(new.number, GRANT)
+        assert await recorder.outcome(new.number, OutcomeKind.DECLINED, GRANT)
+        ended = [body for body in bodies(journal, journal.epoch) if isinstance(body, Outcome)]
+        assert [(body.tap_seq, body.outcome) for body in ended] == [(new.number.seq, OutcomeKind.DECLINED)]
 
     asyncio.run(main())

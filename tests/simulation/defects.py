@@ -23,7 +23,7 @@ import reader_daemon.till
 import reader_daemon.uplink.settling
 from cardcore.access.snapshot import Snapshot
 from cardcore.ids import SiteId
-from cardcore.journal import Outcome, OutcomeKind, Verdict
+from cardcore.journal import OutcomeKind, Verdict
 from cardcore.money import Fen
 from cardcore.reasons import Reason
 from cardcore.wire.messages import Command, Deny, RecordStatus, ToDaemon, Welcome
@@ -31,6 +31,7 @@ from reader_daemon.policy import Policy
 from reader_daemon.recorder import Recorder
 from reader_daemon.signals import meal_signals
 from reader_daemon.store.journal_db import JournalStore
+from reader_daemon.store.tap_state import TapNumber
 from reader_daemon.till import Till
 from reader_daemon.uplink import effects
 from reader_daemon.uplink.backoff import Backoff
@@ -54,11 +55,16 @@ def _unsynced(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous=OFF")
 
 
-async def _outcome_forgotten(self: Recorder, tap_seq: int, kind: OutcomeKind, verdict: Verdict) -> bool:
-    if kind is OutcomeKind.SERVED:
-        self.abandon(tap_seq)
-        return True
-    return await self.append(Outcome(tap_seq, kind, verdict, self.stamp())) is not None
+def _outcome_forgotten() -> Broken:
+    write = Recorder.outcome
+
+    async def forget(self: Recorder, tap: TapNumber, kind: OutcomeKind, verdict: Verdict) -> bool:
+        if kind is OutcomeKind.SERVED:
+            self.abandon(tap)
+            return True
+        return await write(self, tap, kind, verdict)
+
+    return patch.object(Recorder, "outcome", forget)
 
 
 def _green_first() -> Broken:
@@ -76,8 +82,8 @@ def _green_first() -> Broken:
 def _new_key_on_retry() -> Broken:
     ask = Till._authorise
 
-    async def again(self: Till, read: Any, till: Any, record: Any, *args: Any) -> Any:  # noqa: ANN401 - the product's
-        verdict, balance = await ask(self, read, till, record, *args)
+    async def again(self: Till, read: Any, till: Any, tap: Any, *args: Any) -> Any:  # noqa: ANN401 - the product's
+        verdict, balance = await ask(self, read, till, tap, *args)
         if verdict.offline and verdict.granted:
             fresh = await self._intent(read, till, *args[:1])
             if fresh is not None:
@@ -113,8 +119,8 @@ def _any_command(self: LinkSession, command: Command) -> list[object]:
 def _patient() -> Broken:
     ask = Uplink.ask
 
-    async def wait(self: Uplink, record: Any, deadline_ms: int, *args: Any) -> Any:  # noqa: ANN401 - the product's
-        return await ask(self, record, deadline_ms * 100, *args)
+    async def wait(self: Uplink, tap: Any, deadline_ms: int, *args: Any) -> Any:  # noqa: ANN401 - the product's
+        return await ask(self, tap, deadline_ms * 100, *args)
 
     return patch.object(Uplink, "ask", wait)
 
@@ -257,7 +263,7 @@ DEFECTS: tuple[Defect, ...] = (
     Defect("no_fsync", "fsync of the journal", of("I10"),
            put(reader_daemon.store.sqlite_file, "_require_durable", _unsynced)),
     Defect("outcome_not_recorded", "the record of a served meal", of("I10"),
-           put(Recorder, "outcome", _outcome_forgotten)),
+           _outcome_forgotten),
     Defect("lamp_before_outcome", "the outcome is on the disk before the lamp", of("I10"), _green_first),
     Defect("new_key_on_retry", "one key for all tries of a tap", of("I4", "I22", "I3"), _new_key_on_retry),
     Defect("no_unique_key", "a tap key is stored once", of("I3", "I11", "I4"), _no_unique_key),

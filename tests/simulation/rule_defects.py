@@ -18,15 +18,19 @@ from cardcore.reasons import Reason
 from reader_daemon.messages import ReaderAction, Show
 from reader_daemon.recorder import Recorder
 from reader_daemon.signals import answer_signals
+from reader_daemon.store.tap_state import TapNumber
 from server.taps import crowd
 from server.taps.batch import Batch
-from tests.simulation.defect import Defect, of, put
+from tests.simulation.defect import Broken, Defect, of, put
 
 
-async def _undo_only_said(self: Recorder, tap_seq: int, kind: OutcomeKind, verdict: Any) -> bool:  # noqa: ANN401
-    if kind is OutcomeKind.CANCELLED:
-        return True
-    return await self.append(Outcome(tap_seq, kind, verdict, self.stamp())) is not None
+def _undo_only_said() -> Broken:
+    write = Recorder.outcome
+
+    async def say(self: Recorder, tap: TapNumber, kind: OutcomeKind, verdict: Any) -> bool:  # noqa: ANN401
+        return True if kind is OutcomeKind.CANCELLED else await write(self, tap, kind, verdict)
+
+    return patch.object(Recorder, "outcome", say)
 
 
 def _without_words(reason: str, *, granted: bool, second_row: str = "") -> tuple[ReaderAction, ...]:
@@ -88,7 +92,7 @@ def _day_it_was_eaten(self: Batch, site: SiteId, eaten: date) -> date:
 
 RULE_DEFECTS: tuple[Defect, ...] = (
     Defect("undo_only_said", "a till records that it took a charge back", of("I10", "I4"),
-           put(Recorder, "outcome", _undo_only_said)),
+           _undo_only_said),
     Defect("no_words", "a refusal says why", of("I9"), _wordless),
     Defect("strangers_welcome", "a lane alone lets no unknown card in", of("I15"), _strangers_welcome),
     Defect("moved_by_a_yes", "only a passage moves people", of("I18"), _moved_by_a_yes),
