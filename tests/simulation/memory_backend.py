@@ -75,6 +75,7 @@ from tests.simulation.box import BoxPlan
 from tests.simulation.memory_books import read_books
 from tests.simulation.memory_rows import AccountData, DeviceData, HeadRow, PurseData, Tables
 from tests.simulation.memory_store import MemoryTaps
+from tests.simulation.model import business_day
 
 BOTH = frozenset({"gate", "till"})
 LUNCH, STAFF, ALL = MealId("lunch"), CategoryId("staff"), LevelId("all")
@@ -136,7 +137,7 @@ class MemoryBackend:
             from_balance_fen=None,
             to_balance_fen=tables.purses[purse].balance,
             charge_id=None,
-            business_day=now.date(),
+            business_day=business_day(now),
             at=now,
             posted_at=now,
             actor="simulation",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -277,6 +277,13 @@ def test_a_new_epoch_closes_the_older_and_somebody_is_told(site: Site) -> None:
     site.devices.open_epoch(site.device, EPOCH)
     kinds = [kind for kind, subject in site.books().findings if subject == f"device:{site.device}"]
     assert sorted(kinds) == ["journal_replaced", "journal_returned"]
+
+
+def test_money_that_comes_in_after_a_close_stands_in_the_day_that_is_open(site: Site) -> None:
+    """Shortly after four in the morning the business day is a day ahead of the date in London."""
+    site.clock.at = datetime(2026, 3, 3, 20, 30, tzinfo=UTC)
+    site.backend.top_up(site.holder("anna"), 500)
+    assert [row.business_day for row in site.books().transfers if row.posted_at == site.clock.at] == [date(2026, 3, 4)]
 
 
 def _arrival(site: Site, *records: Record) -> Arrival:
