@@ -218,7 +218,7 @@ class Proof(Struct, frozen=True, array_like=True):
     until_ms: int
 
 
-class CardItem(Struct, frozen=True, tag_field="kind", tag="card", omit_defaults=True):
+class CardItem(Struct, frozen=True, tag_field="kind", tag="card", omit_defaults=True, gc=False):
     """One credential and what its card may do. No name, no photo, no number beyond the credential."""
 
     credential: CredentialKey
