@@ -82,6 +82,7 @@ def _module(command: str) -> str:
 
 def _run(arguments: argparse.Namespace) -> int:
     from server.audit.origin import coming_from
+    from server.cli.opened import SiteChoiceError
     from server.database import DatabaseUnavailableError
     from server.embedded import EmbeddedPostgresError
     from server.keys.key_file import KeyFileError
@@ -98,6 +99,9 @@ def _run(arguments: argparse.Namespace) -> int:
     except SettingsError as error:
         for problem in error.problems:
             print(f"onecard: {problem}", file=sys.stderr)
+        return USED_WRONGLY
+    except SiteChoiceError as error:
+        print(f"onecard: {error}", file=sys.stderr)
         return USED_WRONGLY
     except (
         DatabaseUnavailableError,

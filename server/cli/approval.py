@@ -12,7 +12,7 @@ from server.approvals.models import ApprovalRefusal, Request
 from server.approvals.operations import OPERATIONS
 from server.approvals.texts import text_of
 from server.cli.close import chosen_language
-from server.cli.opened import Opened, SiteChoiceError, opened
+from server.cli.opened import Opened, opened
 from server.cli.signed_in import add_login, signed_in
 from server.corrections.texts import TEXTS as CORRECTIONS
 from server.settings import Settings
@@ -36,11 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Carry out one action as a member of staff."""
     with opened(settings) as found:
-        try:
-            site = found.site(arguments.site)
-        except SiteChoiceError as error:
-            print(f"onecard: {error}", file=sys.stderr)
-            return 2
+        site = found.site(arguments.site)
         staff = signed_in(arguments, found, site)
         if staff is None:
             return 1

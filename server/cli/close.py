@@ -10,7 +10,7 @@ from datetime import date
 from cardcore.ids import SiteId, StaffId
 from cardcore.money import Fen, yuan_text
 from server.cli.books_texts import KINDS, REFUSALS, Words
-from server.cli.opened import Opened, SiteChoiceError, opened
+from server.cli.opened import Opened, opened
 from server.cli.signed_in import add_login, signed_in
 from server.close import months, service
 from server.close import run as closing
@@ -39,11 +39,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Close or sign, and print what the day came to."""
     language = chosen_language(arguments)
     with opened(settings) as found:
-        try:
-            site = found.site(arguments.site)
-        except SiteChoiceError as error:
-            print(f"onecard: {error}", file=sys.stderr)
-            return 2
+        site = found.site(arguments.site)
         staff = signed_in(arguments, found, site)
         if staff is None:
             return 1

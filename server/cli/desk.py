@@ -22,8 +22,8 @@ from server.cashdesk import closing, desk, shifts
 from server.cashdesk.models import DeskRefusal, Receipt, ShiftView
 from server.cashdesk.texts import TEXTS as DESK_TEXTS
 from server.cli.close import chosen_language
-from server.cli.opened import Opened, SiteChoiceError, opened
-from server.cli.persons import AccountChoiceError, account_of
+from server.cli.opened import Opened, opened
+from server.cli.persons import account_of
 from server.cli.signed_in import add_login, signed_in
 from server.corrections import refunds
 from server.corrections.refunds import Refunded, RefundOrder
@@ -117,7 +117,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             if staff is None:
                 return 1
             outcome = _carried_out(arguments, found, site, staff, settings)
-        except (SiteChoiceError, AccountChoiceError, ValueError) as error:
+        except ValueError as error:
             print(f"onecard: {error}", file=sys.stderr)
             return 2
     if isinstance(outcome, StrEnum):

@@ -11,7 +11,7 @@ from cardcore.journal import Purpose
 from cardcore.money import Fen, yuan_text
 from server.access.service import assign_device
 from server.canteen.exposure import MAX_BAD_CARDS, exposures
-from server.cli.opened import CLI_ACTOR, Opened, SiteChoiceError, opened
+from server.cli.opened import CLI_ACTOR, Opened, opened
 from server.devices import repository, service
 from server.devices.models import CodeProblem
 from server.policy.service import current_version
@@ -47,11 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Carry out one action."""
     with opened(settings) as found:
-        try:
-            site = found.site(arguments.site)
-        except SiteChoiceError as error:
-            print(f"onecard: {error}", file=sys.stderr)
-            return 2
+        site = found.site(arguments.site)
         match arguments.action:
             case "code":
                 return _code(arguments, found)

@@ -11,7 +11,7 @@ from cardcore.card_keys.roles import KeyRole
 from cardcore.ids import DeviceId, SiteId
 from cardcore.journal import Purpose
 from server.cli.keys import asked_passphrase
-from server.cli.opened import CLI_ACTOR, Opened, SiteChoiceError, opened
+from server.cli.opened import CLI_ACTOR, Opened, opened
 from server.devices import repository as device_rows
 from server.devices.models import DeviceState, DeviceStatus
 from server.devices.register import Register
@@ -57,9 +57,6 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             if arguments.action == "revoke":
                 return _revoke(found, site, device)
             return _make(arguments, settings, found, site, device)
-        except SiteChoiceError as error:
-            print(f"onecard: {error}", file=sys.stderr)
-            return USED_WRONGLY
         except (KeyFileError, OSError) as error:
             print(f"onecard: {error}", file=sys.stderr)
             return 1

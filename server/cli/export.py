@@ -13,7 +13,7 @@ from cardcore.ids import AccountId, SiteId
 from server.access import repository as access_rows
 from server.canteen import menus
 from server.cli.close import chosen_language
-from server.cli.opened import Opened, SiteChoiceError, opened
+from server.cli.opened import Opened, opened
 from server.close.models import CloseState
 from server.close.service import actor_staff, standing_close
 from server.database import ReadSession
@@ -69,9 +69,6 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
                 beside.replace(arguments.file)
             finally:
                 beside.unlink(missing_ok=True)
-        except SiteChoiceError as error:
-            print(f"onecard: {error}", file=sys.stderr)
-            return 2
         except (ExportError, MappingError, OSError) as error:
             print(f"onecard: {error}", file=sys.stderr)
             return 1

@@ -15,7 +15,7 @@ from pathlib import Path
 from cardcore.card_keys.roles import KeyRole
 from cardcore.ids import SiteId
 from server.audit.service import Deed, record
-from server.cli.opened import CLI_ACTOR, Opened, SiteChoiceError, opened
+from server.cli.opened import CLI_ACTOR, Opened, opened
 from server.database import WriteSession
 from server.keys.ceremony import CeremonyError, printed_shares, rotated, with_site
 from server.keys.key_file import (
@@ -69,9 +69,6 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         try:
             site = found.site(arguments.site)
             return _ACTIONS[arguments.action](arguments, settings, found, site)
-        except SiteChoiceError as error:
-            print(f"onecard: {error}", file=sys.stderr)
-            return USED_WRONGLY
         except (KeyFileError, CeremonyError, SharesError, VaultError, ValueError) as error:
             print(f"onecard: {error}", file=sys.stderr)
             return 1

@@ -18,7 +18,7 @@ from server.approvals.models import ApprovalRefusal, Operation
 from server.approvals.texts import text_of
 from server.audit.service import staff_actor
 from server.cli.close import chosen_language
-from server.cli.opened import Opened, SiteChoiceError, opened
+from server.cli.opened import Opened, opened
 from server.cli.persons import account_of
 from server.cli.signed_in import add_login, signed_in
 from server.corrections.approved import ADJUSTMENT, PAPER, REFUND, AdjustmentWanted, PaperWanted, RefundWanted
@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             if arguments.action == "rule":
                 return _rule(arguments, found, site, staff)
             operation, content = _ASKS[arguments.action](arguments, found, site)
-        except (SiteChoiceError, _UsedWronglyError, ValueError) as error:
+        except ValueError as error:
             print(f"onecard: {error}", file=sys.stderr)
             return 2
         asked = found.database.write(

@@ -16,7 +16,7 @@ from server.system import System, real_system
 CLI_ACTOR = "command-line"
 
 
-class SiteChoiceError(ValueError):
+class SiteChoiceError(Exception):
     """The site that was named does not exist, or none was named where there are several."""
 
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from server.cli.opened import CLI_ACTOR, SiteChoiceError, opened
+from server.cli.opened import CLI_ACTOR, opened
 from server.people.import_rows import HEADERS
 from server.people.importing import ImportReport, StaleReportError, dry_run, import_people
 from server.settings import Settings
@@ -34,11 +34,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         print(f"onecard: {arguments.file}: {error.strerror}", file=sys.stderr)
         return USED_WRONGLY
     with opened(settings) as found:
-        try:
-            site = found.site(arguments.site)
-        except SiteChoiceError as error:
-            print(f"onecard: {error}", file=sys.stderr)
-            return USED_WRONGLY
+        site = found.site(arguments.site)
         if not arguments.apply:
             return _print(found.database.read(lambda session: dry_run(session, site, content)), is_done=False)
         try:

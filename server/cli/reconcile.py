@@ -18,7 +18,7 @@ from cardcore.money import yuan_text
 from server.cli.books_texts import CAUSES, KINDS, Words
 from server.cli.books_texts import REFUSALS as CLOSE_REFUSALS
 from server.cli.close import chosen_language
-from server.cli.opened import Opened, SiteChoiceError, opened
+from server.cli.opened import Opened, opened
 from server.cli.signed_in import add_login, signed_in
 from server.close import bank, findings
 from server.close import run as closing
@@ -61,11 +61,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Compare, list or settle."""
     language = chosen_language(arguments)
     with opened(settings) as found:
-        try:
-            site = found.site(arguments.site)
-        except SiteChoiceError as error:
-            print(f"onecard: {error}", file=sys.stderr)
-            return 2
+        site = found.site(arguments.site)
         if arguments.settle is not None:
             return _settle(arguments, found, site, language)
         if arguments.bank is not None:

@@ -8,19 +8,14 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from cardcore.ids import SiteId
-from server.cli.opened import Opened, SiteChoiceError, opened
+from server.cli.opened import Opened, opened
 from server.settings import Settings
 
 
 def on_site(arguments: argparse.Namespace, settings: Settings, action: Callable[[Opened, SiteId], int]) -> int:
-    """Run an action on the site that the options name; 2 when they name none."""
+    """Run an action on the site that the options name. Raises SiteChoiceError when they name none."""
     with opened(settings) as found:
-        try:
-            site = found.site(arguments.site)
-        except SiteChoiceError as error:
-            print(f"onecard: {error}", file=sys.stderr)
-            return 2
-        return action(found, site)
+        return action(found, found.site(arguments.site))
 
 
 def told(refusal: StrEnum | None, advice: dict[str, str], done: str) -> int:

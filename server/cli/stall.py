@@ -14,7 +14,7 @@ from cardcore.money import Fen, parse_yuan, yuan_text
 from server.canteen import repository as canteen_rows
 from server.cli.books_texts import Words
 from server.cli.close import chosen_language
-from server.cli.opened import Opened, SiteChoiceError, opened
+from server.cli.opened import Opened, opened
 from server.cli.signed_in import add_login, signed_in
 from server.database import ReadSession
 from server.settings import Settings
@@ -89,11 +89,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Carry out one action."""
     language = chosen_language(arguments)
     with opened(settings) as found:
-        try:
-            site = found.site(arguments.site)
-        except SiteChoiceError as error:
-            print(f"onecard: {error}", file=sys.stderr)
-            return 2
+        site = found.site(arguments.site)
         if arguments.action == "list":
             return _list(found, site, language)
         staff = signed_in(arguments, found, site)

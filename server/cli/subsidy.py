@@ -13,7 +13,7 @@ from server.approvals import service as approvals
 from server.approvals.models import ApprovalRefusal
 from server.approvals.texts import text_of as approval_text
 from server.cli.close import chosen_language
-from server.cli.opened import CLI_ACTOR, Opened, SiteChoiceError, opened
+from server.cli.opened import CLI_ACTOR, Opened, opened
 from server.cli.signed_in import add_login, signed_in
 from server.settings import Settings
 from server.subsidies import batches, plans, repository
@@ -48,11 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Carry out one action."""
     with opened(settings) as found:
-        try:
-            site = found.site(arguments.site)
-        except SiteChoiceError as error:
-            print(f"onecard: {error}", file=sys.stderr)
-            return 2
+        site = found.site(arguments.site)
         match arguments.action:
             case "import":
                 return _import(arguments, found, site)

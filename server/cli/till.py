@@ -19,7 +19,7 @@ from server.canteen.charging import MealSubsidy, TillCharging
 from server.canteen.gaps import tariff_gaps
 from server.canteen.service import ANY
 from server.cli.close import chosen_language
-from server.cli.opened import Opened, SiteChoiceError, opened
+from server.cli.opened import Opened, opened
 from server.cli.signed_in import add_login, signed_in
 from server.policy import service as policy
 from server.policy.builders import Row, till_item
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
                 print(f"onecard: {text_of(ApprovalRefusal.NOT_ALLOWED, chinese=chinese)}", file=sys.stderr)
                 return 1
             problem = _CHANGES[arguments.action](arguments, found, site, staff)
-        except (SiteChoiceError, ValueError) as error:
+        except ValueError as error:
             print(f"onecard: {error}", file=sys.stderr)
             return 2
     if problem is not None:

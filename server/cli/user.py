@@ -7,7 +7,7 @@ import getpass
 import sys
 
 from cardcore.ids import PersonId, SiteId, StaffId
-from server.cli.opened import CLI_ACTOR, Opened, SiteChoiceError, opened
+from server.cli.opened import CLI_ACTOR, Opened, opened
 from server.people import repository as people_rows
 from server.settings import Settings
 from server.staff import repository, service
@@ -52,11 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Carry out one action."""
     with opened(settings) as found:
-        try:
-            site = found.site(arguments.site)
-        except SiteChoiceError as error:
-            print(f"onecard: {error}", file=sys.stderr)
-            return 2
+        site = found.site(arguments.site)
         refusal = _act(arguments, found, site)
     if refusal is not None:
         print(f"onecard: {REFUSALS[refusal]}", file=sys.stderr)
