@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -17,8 +18,7 @@ from starlette.exceptions import HTTPException
 from admin_web.areas import AREAS, PAGE_PERMISSIONS, PLACES
 from admin_web.assets import assets_router, load_assets
 from admin_web.headers import SecurityHeaders, harden
-from admin_web.i18n import Language
-from admin_web.live import LiveHub
+from admin_web.live import LiveHub, Showing, photo_address
 from admin_web.origin import SameOriginForms
 from admin_web.paths import local_path
 from admin_web.ports import PageServices
@@ -40,8 +40,9 @@ def create_pages(services: PageServices, clock: Clock, settings: PageSettings) -
     assets = load_assets()
     renderer = Renderer(assets, settings, clock, PLACES)
 
-    def live_row(event: LiveTap, language: Language) -> str:
-        return renderer.fragment("live_row.html", language, event=event)
+    def live_row(event: LiveTap, showing: Showing) -> str:
+        photo = f"data:image/jpeg;base64,{b64encode(event.photo).decode()}" if event.photo else photo_address(event)
+        return renderer.fragment("live_row.html", showing.language, event=event, photos=showing.photos, photo=photo)
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     hub = LiveHub(services.live, services.run, clock, live_row, settings.live)

@@ -15,6 +15,7 @@ from server.cards.service import CardChange
 from server.database import ReadSession, WriteSession
 from server.keys.service import KeyService
 from server.live.feed import LiveTap
+from server.live.repository import Place
 from server.reports.paging import Page
 from server.reports.rows import (
     BlockReason,
@@ -125,6 +126,10 @@ class LiveFeed(Protocol):
 
     def recent(self, count: int) -> tuple[LiveTap, ...]:
         """Return the newest `count` events, oldest first."""
+        ...
+
+    def places(self) -> Mapping[str, Place]:
+        """Return lanes and tills by id, in order."""
         ...
 
     def subscribe(self, after_id: int) -> AsyncIterator[LiveTap]:

@@ -36,8 +36,9 @@ AREA = Area(
     router,
     {
         "person_new": WRITE, "person_add": WRITE, "person_edit": WRITE, "person_change": WRITE,
-        "person_leaving": WRITE, "person_leave": WRITE, "person_photo": READ, "person_photo_put": WRITE,
-        "person_photo_drop": WRITE, "card_badge": frozenset({Permission.CARDS_ISSUE}),
+        "person_leaving": WRITE, "person_leave": WRITE, "person_photo_put": WRITE,
+        "person_photo": frozenset({Permission.PHOTOS_READ}), "person_photo_drop": WRITE,
+        "card_badge": frozenset({Permission.CARDS_ISSUE}),
     },
     shown=(PersonRefusal, LeavingRefusal, AccountThen, PhotoRefusal),
 )  # fmt: skip

@@ -4,6 +4,8 @@
 (() => {
   const GO_WAIT_MS = 1200;      // how long "g" waits for its second key
   const TOAST_MS = 8000;
+  const WALL_ROWS = 2;          // the person now, and the one before
+  const WALL_PAST_MS = 10000;   // who tapped so long ago is no longer at the lane
   const SHORTCUTS_OFF = "onecard-shortcuts-off";
   const byId = (id) => document.getElementById(id);
 
@@ -100,21 +102,53 @@
     const state = byId("line-state");
     const limit = Number(rows.dataset.limit);
     const tell = (word) => { state.dataset.state = word; };
+    const signIn = () => location.assign(`/login?next=${location.pathname}${encodeURIComponent(location.search)}`);
     document.addEventListener("htmx:sse:after:connection", () => tell("open"));
     document.addEventListener("htmx:sse:error", (event) => {
       tell("lost");
-      if (event.detail.status === 401) location.assign("/login?next=/live");
+      if (event.detail.status === 401) signIn();
     });
     document.addEventListener("htmx:sse:before:connection", () => { if (state.dataset.state === "open") tell("lost"); });
     live.addEventListener("live-full", () => tell("full"));
-    live.addEventListener("signed-out", () => location.assign("/login?next=/live"));
+    live.addEventListener("signed-out", signIn);
+    const isWall = live.classList.contains("wall");
+    // an outcome comes without the photo: the row that it replaces has it
+    const takeOver = (row, older) => {
+      const face = older.querySelector(".live-photo:has(img)");
+      if (face && !row.querySelector(".live-photo img")) row.querySelector(".live-photo")?.replaceWith(face);
+      older.replaceWith(row);
+    };
+    const arrive = (row) => {
+      const older = [...rows.querySelectorAll(`[data-tap="${CSS.escape(row.dataset.tap)}"]`)].find((other) => other !== row);
+      if (older) takeOver(row, older);       // its outcome came: same place, new words
+      else row.classList.add("live-new");
+    };
+    const showOnWall = (row) => {
+      const lane = document.querySelector(`[data-wall="${CSS.escape(row.dataset.place)}"]`);
+      const same = lane?.querySelector(`[data-tap="${CSS.escape(row.dataset.tap)}"]`);
+      row.remove();
+      if (same) { takeOver(row, same); return; }
+      if (!lane || "outcome" in row.dataset) return;   // another lane's, or the end of a tap that went by long ago
+      row.classList.add("live-new");
+      lane.prepend(row);
+      while (lane.childElementCount > WALL_ROWS) lane.lastElementChild.remove();
+      setTimeout(() => row.classList.add("wall-past"), WALL_PAST_MS);
+      sharpen(row);
+    };
+    // the small photo stands at once, the whole one takes its place when it has come
+    const sharpen = (row) => {
+      const face = row.querySelector("[data-photo]");
+      if (!face) return;
+      const whole = new Image();
+      whole.alt = face.querySelector("img")?.alt ?? "";
+      whole.addEventListener("load", () => face.replaceChildren(whole));
+      whole.src = face.dataset.photo;
+    };
     new MutationObserver((changes) => {
       for (const change of changes) {
         for (const row of change.addedNodes) {
           if (row.nodeType !== Node.ELEMENT_NODE || !row.dataset.tap || !row.isConnected) continue;
-          const older = [...rows.querySelectorAll(`[data-tap="${CSS.escape(row.dataset.tap)}"]`)].find((other) => other !== row);
-          if (older) older.replaceWith(row);       // its outcome came: same place, new words
-          else row.classList.add("live-new");
+          if (isWall) showOnWall(row); else arrive(row);
         }
       }
       while (rows.childElementCount > limit) rows.lastElementChild.remove();

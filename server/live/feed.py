@@ -21,6 +21,7 @@ from server.database import Database, ReadSession
 from server.link.ports import Run
 from server.live import repository
 from server.live.repository import Holder, Place
+from server.live.thumbnails import Thumbnails
 from server.outbox import repository as outbox
 from server.outbox.feed import OutboxFeed
 from server.outbox.repository import OutboxEvent
@@ -50,6 +51,11 @@ class LiveTap:
     is_offline: bool
     is_late: bool
     outcome: OutcomeKind | None
+    place_id: str = ""
+    person_id: UUID | None = None
+    """Whose photo there is to see; None without a photo."""
+    photo: bytes = b""
+    """A small JPEG; only in events that are followed, not in those looked up, and not again with the outcome."""
 
 
 class SiteFeed:
@@ -61,6 +67,7 @@ class SiteFeed:
         self._run = run
         self._outbox_feed = outbox_feed
         self._site = site
+        self._thumbnails = Thumbnails()
 
     def recent(self, count: int) -> tuple[LiveTap, ...]:
         """Return the newest `count` events, oldest first. Blocking."""
@@ -71,6 +78,10 @@ class SiteFeed:
 
         return self._database.read(call)
 
+    def places(self) -> dict[str, Place]:
+        """Return lanes and tills by id, in order. Blocking."""
+        return self._database.read(lambda session: repository.places(session, self._site))
+
     async def subscribe(self, after_id: int) -> AsyncIterator[LiveTap]:
         """Yield every event after `after_id`, then new ones as they come, until closed."""
         after_row = max(0, after_id // EVENTS_OF_ROW - 1)
@@ -80,16 +91,21 @@ class SiteFeed:
                     yield event
 
     def _tell(self, row: OutboxEvent) -> list[LiveTap]:
-        return self._database.read(lambda session: self._told(session, [row]))
+        return self._database.read(lambda session: self._told(session, [row], with_photos=True))
 
-    def _told(self, session: ReadSession, rows: Sequence[OutboxEvent]) -> list[LiveTap]:
+    def _told(self, session: ReadSession, rows: Sequence[OutboxEvent], *, with_photos: bool = False) -> list[LiveTap]:
         found = list(_events(rows))
         if not found:
             return []
         places = repository.places(session, self._site)
         people = {UUID(event["person"]) for _, event in found if event.get("person")}
         holders = repository.holders(session, self._site, people)
-        return [_live_tap(event_id, event, places, holders) for event_id, event in found]
+        photos: dict[UUID, bytes] = {}
+        if with_photos:
+            shown = {UUID(event["person"]) for _, event in found if event.get("person") and not event.get("outcome")}
+            faces = {person: holder for person, holder in holders.items() if person in shown}
+            photos = self._thumbnails.of(session, self._site, faces)
+        return [_live_tap(event_id, event, places, holders, photos) for event_id, event in found]
 
 
 def _events(rows: Iterable[OutboxEvent]) -> Iterable[tuple[int, dict[str, Any]]]:
@@ -101,21 +117,31 @@ def _events(rows: Iterable[OutboxEvent]) -> Iterable[tuple[int, dict[str, Any]]]
                 yield row.number * EVENTS_OF_ROW + index, event
 
 
-def _live_tap(event_id: int, event: dict[str, Any], places: dict[str, Place], holders: dict[UUID, Holder]) -> LiveTap:
+def _live_tap(
+    event_id: int,
+    event: dict[str, Any],
+    places: dict[str, Place],
+    holders: dict[UUID, Holder],
+    photos: dict[UUID, bytes],
+) -> LiveTap:
     name = event["place"]
-    person = event.get("person")
+    person = UUID(event["person"]) if event.get("person") else None
+    holder = holders.get(person) if person is not None else None
     return LiveTap(
         id=event_id,
         tap_id=_tap_id(event),
         at=datetime.fromisoformat(event["at"]),
         reason=_reason(event.get("reason")),
         place=places.get(name) or Place(name, name, None),
-        holder=holders.get(UUID(person)) if person else None,
+        holder=holder,
         card_masked=f"…{event['credential']}" if event.get("credential") else None,
         amount=Fen(event["amount_fen"]) if event.get("amount_fen") else None,
         is_offline=bool(event.get("offline")),
         is_late=bool(event.get("late")),
         outcome=_outcome(event.get("outcome")),
+        place_id=name,
+        person_id=person if holder is not None and holder.photo_at is not None else None,
+        photo=photos.get(person, b"") if person is not None and not event.get("outcome") else b"",
     )
 
 

@@ -28,6 +28,8 @@ class Permission(StrEnum):
     LIVE_READ = "live_read"
     PEOPLE_READ = "people_read"
     PEOPLE_WRITE = "people_write"
+    PHOTOS_READ = "photos_read"
+    """To see people's photos: at the lane, at the counter, on their own page."""
     CARDS_READ = "cards_read"
     CARDS_ISSUE = "cards_issue"
     CARDS_BLOCK = "cards_block"
@@ -104,6 +106,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             {
                 _P.OVERVIEW_READ,
                 _P.PEOPLE_READ,
+                _P.PHOTOS_READ,
                 _P.PEOPLE_WRITE,
                 _P.CARDS_READ,
                 _P.CARDS_ISSUE,
@@ -123,6 +126,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
                 _P.OVERVIEW_READ,
                 _P.LIVE_READ,
                 _P.PEOPLE_READ,
+                _P.PHOTOS_READ,
                 _P.CARDS_READ,
                 _P.CARDS_BLOCK,
                 _P.CARDS_REPORT_LOST,
@@ -149,6 +153,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         Role.CASHIER: frozenset(
             {
                 _P.PEOPLE_READ,
+                _P.PHOTOS_READ,
                 _P.CARDS_READ,
                 _P.CARDS_REPORT_LOST,
                 _P.CHARGES_READ,
@@ -215,6 +220,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         Role.RECEPTION: frozenset(
             {
                 _P.LIVE_READ,
+                _P.PHOTOS_READ,
                 _P.VISITS_READ,
                 _P.VISITS_WRITE,
                 _P.PERMITS_READ,

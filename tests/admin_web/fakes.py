@@ -17,6 +17,7 @@ from cardcore.money import Fen
 from server.cards.service import CardChange
 from server.database import ReadSession, WriteSession
 from server.live.feed import LiveTap
+from server.live.repository import Place
 from server.reports.paging import PAGE_ROWS, Page
 from server.reports.rows import (
     BlockReason,
@@ -235,6 +236,9 @@ class FakeLive:
 
     def recent(self, count: int) -> tuple[LiveTap, ...]:
         return tuple(self.events[-count:])
+
+    def places(self) -> dict[str, Place]:
+        return {"g03": Place("Lane 3", "3 号通道", is_inward=True), "t01": Place("Till 1", "一号窗口", is_inward=None)}
 
     async def subscribe(self, after_id: int) -> AsyncIterator[LiveTap]:
         self.subscribed_after.append(after_id)

@@ -50,6 +50,7 @@ def an_event(number: int, reason: Reason = Reason.GRANTED, **changes: object) ->
         is_offline=False,
         is_late=False,
         outcome=None,
+        place_id="g03",
     )
     return replace(event, **changes)  # type: ignore[arg-type]
 

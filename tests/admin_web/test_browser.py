@@ -5,12 +5,14 @@ No page may write an error to the console: that is where the browser reports wha
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from PIL import Image
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Route, expect, sync_playwright
 
 from cardcore.journal import OutcomeKind
 from cardcore.reasons import Reason
@@ -31,6 +33,7 @@ PHONE, DESK, WALL = (375, 812), (1440, 900), (3840, 2160)
 PLACES = (
     "/",
     "/live",
+    "/live/wall",
     "/people",
     "/cards",
     "/charges",
@@ -125,6 +128,48 @@ def test_the_live_page_forgets_old_rows(desk: Desk, web: BrowserSite) -> None:
         web.call(web.site.live.push(an_event(number)))
     expect(desk.page.locator(".live-row").first).to_have_attribute("data-tap", str(an_id(10_125)))
     expect(desk.page.locator(".live-row")).to_have_count(100)
+
+
+def test_a55_the_guards_wall_shows_the_last_person_of_each_lane_with_the_photo(
+    context_of: object, web: BrowserSite
+) -> None:
+    context: BrowserContext = context_of(viewport={"width": WALL[0], "height": WALL[1]}, locale="en-GB")  # type: ignore[operator]
+    desk = Desk(context, web)
+    face = io.BytesIO()
+    Image.new("RGB", (110, 140), "teal").save(face, "JPEG")
+    whole: list[str] = []
+
+    def give(route: Route) -> None:
+        whole.append(route.request.url)
+        route.fulfill(body=face.getvalue(), content_type="image/jpeg")
+
+    desk.page.route("**/people/*/photo", give)
+    desk.sign_in()
+    desk.go("/live/wall")
+    expect(desk.page.locator("#line-state")).to_have_attribute("data-state", "open")
+    here = desk.page.locator('[data-wall="g03"] > .live-row')
+    zhao = Holder("赵磊", "财政局")
+    web.call(web.site.live.push(an_event(6, holder=zhao, person_id=an_id(77), photo=face.getvalue())))
+    web.call(web.site.live.push(an_event(7, Reason.CHARGED, place_id="t01", holder=Holder("别处", "民政局"))))
+    expect(here.first).to_contain_text("赵磊")
+    expect(here.first).to_contain_text("Granted")
+    expect(here.first.locator(".live-photo img")).to_have_attribute("src", f"/people/{an_id(77)}/photo")
+    assert whole
+    assert not any("赵" in address for address in whole)
+    web.call(web.site.live.push(an_event(8, tap_id=an_id(10_006), holder=zhao, outcome=OutcomeKind.PASSED)))
+    expect(here.first).to_contain_text("Passed")
+    expect(here.first.locator(".live-photo img")).to_be_visible()
+    web.call(web.site.live.push(an_event(9, tap_id=an_id(1), outcome=OutcomeKind.NOT_USED)))  # of a tap long gone
+    web.call(web.site.live.push(an_event(10, Reason.CARD_LOST, holder=Holder("李四", "民政局"))))
+    expect(here.first).to_contain_text("李四")
+    expect(here.nth(1)).to_contain_text("赵磊")
+    expect(desk.page.locator(".wall")).not_to_contain_text("别处")
+    type_px = here.first.locator(".live-who strong").evaluate("word => parseFloat(getComputedStyle(word).fontSize)")
+    photo = here.first.locator(".live-photo").bounding_box()
+    assert photo is not None
+    assert (type_px > 60, photo["height"] > 700) == (True, True)
+    context.close()
+    assert not desk.complaints
 
 
 def test_the_live_page_leaves_when_signed_out(desk: Desk, web: BrowserSite) -> None:

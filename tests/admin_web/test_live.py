@@ -12,14 +12,14 @@ from datetime import datetime
 import pytest
 
 from admin_web.i18n import Language
-from admin_web.live import FULL, HEARTBEAT, SIGNED_OUT, LiveHub, sse_frame
+from admin_web.live import FULL, HEARTBEAT, SIGNED_OUT, LiveHub, Showing, sse_frame
 from admin_web.settings import LiveLimits
 from server.live.feed import LiveTap
 from tests.admin_web.fakes import NOW, FakeLive, RunHere
 from tests.admin_web.sample_site import an_event
 
 LIMIT_S = 10.0
-LIMITS = LiveLimits(session_check_ms=20, heartbeat_ms=60, retry_first_ms=1, retry_max_ms=4)
+LIMITS = LiveLimits(gather_ms=0, session_check_ms=20, heartbeat_ms=60, retry_first_ms=1, retry_max_ms=4)
 
 
 class Ticking:
@@ -39,9 +39,11 @@ class Ticking:
 class Watch:
     """One open stream, read frame by frame."""
 
-    def __init__(self, hub: LiveHub, after_id: int = 0, language: Language = Language.ENGLISH) -> None:
+    def __init__(
+        self, hub: LiveHub, after_id: int = 0, language: Language = Language.ENGLISH, *, photos: bool = False
+    ) -> None:
         self.is_in_force = True
-        self.frames = hub.stream(after_id, language, self._asked)
+        self.frames = hub.stream(after_id, Showing(language, photos), self._asked)
 
     async def _asked(self) -> bool:
         return self.is_in_force
@@ -55,16 +57,15 @@ class Watch:
         found: list[int] = []
         async with asyncio.timeout(LIMIT_S):
             while len(found) < count:
-                match = re.match(rb"id: (\d+)", await anext(self.frames))
-                found += [int(match.group(1))] if match else []
+                found += [int(number) for number in re.findall(rb"^id: (\d+)", await anext(self.frames), re.MULTILINE)]
         return found
 
     async def close(self) -> None:
         await self.frames.aclose()
 
 
-def render(event: LiveTap, language: Language) -> str:
-    return f"<li>{event.id} {language.value}</li>"
+def render(event: LiveTap, showing: Showing) -> str:
+    return f"<li>{event.id} {showing.language.value} {event.photo.decode() if showing.photos else ''}</li>"
 
 
 def a_hub(feed: FakeLive, limits: LiveLimits = LIMITS) -> LiveHub:
@@ -167,7 +168,7 @@ async def test_the_stream_ends_with_the_session() -> None:
 
 async def test_a_busy_stream_ends_with_the_session_too() -> None:
     feed = FakeLive([an_event(number) for number in range(1, 200)])
-    watch = Watch(a_hub(feed, replace(LIMITS, queue_events=1_000)), after_id=199)
+    watch = Watch(a_hub(feed, replace(LIMITS, queue_parcels=1_000)), after_id=199)
     joined = asyncio.ensure_future(watch.next())
     await until(lambda: feed.subscribed_after)
     watch.is_in_force = False
@@ -186,14 +187,16 @@ async def test_a_quiet_stream_is_kept_open_by_heartbeats() -> None:
     await watch.close()
 
 
-async def test_a_client_that_lags_is_cut_off_and_resumes_by_id() -> None:
+async def test_a_client_that_lags_is_cut_off_and_resumes_by_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("admin_web.live.MAX_PARCEL_EVENTS", 1)
     feed = FakeLive([an_event(1)])
-    hub = a_hub(feed, replace(LIMITS, queue_events=3))
+    hub = a_hub(feed, replace(LIMITS, queue_parcels=3))
     watch = Watch(hub)
     assert await watch.ids(1) == [1]
     await until(lambda: feed.subscribed_after)
     for number in range(2, 12):
         await feed.push(an_event(number))
+    await until(lambda: hub._window[-1].event.id == 11)
     keeper = Watch(hub)
     assert await keeper.ids(11) == list(range(1, 12))
     with pytest.raises(StopAsyncIteration):
@@ -218,3 +221,38 @@ async def test_no_more_clients_than_the_limit() -> None:
 
 def test_rows_of_several_lines_stay_one_message() -> None:
     assert sse_frame(7, "<li>\n  a\r\n</li>\n") == b"id: 7\ndata: <li>\ndata:   a\ndata: </li>\n\n"
+
+
+async def test_a55_what_comes_within_a_moment_is_one_parcel_of_the_same_bytes_for_all_monitors_of_a_kind() -> None:
+    made: list[tuple[int, Showing]] = []
+
+    def counting(event: LiveTap, showing: Showing) -> str:
+        made.append((event.id, showing))
+        return render(event, showing)
+
+    feed = FakeLive([an_event(1)])
+    hub = LiveHub(feed, RunHere(), Ticking(), counting, replace(LIMITS, gather_ms=20, heartbeat_ms=10**9))
+    watches = [Watch(hub) for _ in range(20)]
+    for watch in watches:
+        assert await watch.ids(1) == [1]
+    await until(lambda: feed.subscribed_after)
+    for number in range(2, 12):
+        feed.events.append(an_event(number))
+    await feed.push(an_event(12))
+    parcels = [await watch.next() for watch in watches]
+    while b"id: 12" not in parcels[0]:
+        parcels = [await watch.next() for watch in watches]
+    assert all(parcel is parcels[0] for parcel in parcels)
+    assert sorted(number for number, _ in made if number > 1) == list(range(2, 13))
+    for watch in watches:
+        await watch.close()
+
+
+async def test_a55_photos_go_to_those_alone_who_may_see_them() -> None:
+    feed = FakeLive([an_event(1, photo=b"face")])
+    hub = a_hub(feed)
+    guard, manager = Watch(hub, photos=True), Watch(hub)
+    assert b"face" in await guard.next()
+    assert b"face" not in await manager.next()
+    await guard.close()
+    await manager.close()

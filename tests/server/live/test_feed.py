@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import astuple, replace
 from datetime import timedelta
 from itertools import pairwise
 
 import pytest
+from PIL import Image
 
 from cardcore.ids import CredentialKey
 from cardcore.journal import OutcomeKind, Purpose, Record
@@ -18,6 +20,7 @@ from server.database import Database, connect_app
 from server.live.feed import LiveTap, SiteFeed, _live_tap
 from server.outbox.feed import OutboxFeed
 from server.outbox.pump import Pump
+from server.people import photos
 from server.system import System
 from server.taps.arrivals import Arrival
 from server.taps.service import TapService
@@ -147,6 +150,25 @@ async def test_a_stranger_has_no_name_and_a_masked_card(screen: Screen) -> None:
     assert (event.reason, event.holder, event.card_masked) == (Reason.CARD_UNKNOWN, None, "…ef01")
 
 
+async def test_a55_the_photo_comes_small_with_the_tap_and_not_again_with_its_outcome(screen: Screen) -> None:
+    site, holder = screen.site, screen.site.holders[0]
+    picture = io.BytesIO()
+    Image.new("RGB", (660, 840), "teal").save(picture, "JPEG")
+    site.database.write(
+        lambda session: photos.put_photo(session, site.system, site.site, holder.person, picture.getvalue(), "test")
+    )
+    tap = screen.peer.intent(0)
+    await screen.stored([tap, screen.peer.served(tap), screen.peer.intent(1, Purpose.GATE)])
+    first, second, bare = await screen.heard(0, 3)
+    with Image.open(io.BytesIO(first.photo)) as small:
+        assert small.size == (110, 140)
+    assert (second.photo, bare.photo) == (b"", b"")
+    assert first.person_id == second.person_id == holder.person
+    assert bare.person_id is None
+    looked_up, *_ = await screen._run(screen.feed.recent, 3)
+    assert looked_up.photo == b""
+
+
 async def test_no_event_holds_a_whole_card_number_neither_stored_nor_shown(screen: Screen) -> None:
     tap = screen.peer.intent(3)
     await screen.stored([tap, screen.peer.served(tap), screen.peer.intent(4, Purpose.GATE)])
@@ -165,6 +187,6 @@ def test_words_of_a_newer_device_do_not_stop_the_feed() -> None:
         "device": "d", "epoch": 1, "tap_seq": 1, "at": "2026-03-04T04:00:00+00:00", "place": "g01",
         "reason": "moon_phase", "outcome": "teleported",
     }  # fmt: skip
-    event = _live_tap(1, told, {}, {})
+    event = _live_tap(1, told, {}, {}, {})
     assert (event.reason, event.outcome) == (Reason.SERVER_FAULT, None)
-    assert _live_tap(1, told | {"outcome": "passed"}, {}, {}).outcome is OutcomeKind.PASSED
+    assert _live_tap(1, told | {"outcome": "passed"}, {}, {}, {}).outcome is OutcomeKind.PASSED
