@@ -45,6 +45,7 @@ from admin_web.pages import (
     vehicles,
     visitors,
     why,
+    zones,
 )
 from server.staff.roles import Permission
 
@@ -75,6 +76,7 @@ AREAS: tuple[Area, ...] = (
     lanes.AREA,
     why.AREA,
     lockdown.AREA,
+    zones.AREA,
     access.AREA,
     calendar.AREA,
     devices.AREA,

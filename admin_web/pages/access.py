@@ -2,47 +2,64 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Response
 
-from admin_web.area import Area, Group, Place, allow
+from admin_web import area
+from admin_web.area import Area, Place, allow
+from admin_web.form_parts import (
+    ID_PART,
+    NAME_PARTS,
+    NEW,
+    Look,
+    Part,
+    Section,
+    Sheet,
+    fill,
+    found,
+    identity_of,
+    named,
+    options_of,
+    read_parts,
+    refuse,
+    words_of,
+)
 from admin_web.forms import WHOLE, Form
-from admin_web.pages.access_schedule import rows_of, schedule_from, typed
+from admin_web.i18n import key_of
+from admin_web.pages.access_schedule import rows_of, rows_used, schedule_from, typed
 from admin_web.visits import StaffVisit, Visit, read_form
-from cardcore.ids import LevelId, ScheduleId, ZoneId
-from server.access import repository, service, week
+from cardcore.access.items import Product
+from cardcore.ids import LevelId, ZoneId
+from server.access import grants, repository, service, week
+from server.access.grants import GrantKind, Group
 from server.access.service import AccessLevel
 from server.audit.service import staff_actor
 from server.database import ReadSession
+from server.people import repository as people_rows
+from server.setup import retiring
+from server.setup.retiring import Part as SitePart
+from server.setup.together import together
 from server.staff.roles import Permission
 
 router = APIRouter(prefix="/access")
-ROUTES = ("access", "access_level", "access_level_put", "access_schedule", "access_schedule_put", "access_week")
+ROUTES = (
+    "access", "access_level", "access_level_put", "access_retire", "access_schedule", "access_schedule_put",
+    "access_week",
+)  # fmt: skip
 AREA = Area(
     router,
     allow(dict.fromkeys(ROUTES, Permission.ACCESS_WRITE)),
-    (Place("/access", "lock-access", "nav.access", Permission.ACCESS_WRITE, Group.GATES),),
+    (Place("/access", "lock-access", "nav.access", Permission.ACCESS_WRITE, area.Group.GATES),),
 )
-MAX_ID, MAX_NAME, MAX_WEEKS = 32, 64, 104
-NEW = "new"
-MARKS = ("privileged", "passback_exempt", "overrides_lockdown", "needs_escort", "escorts", "supervises")
-"""What a level may say besides where and when; each is a box of the form."""
-IDENTITY = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+MAX_WEEKS = 104
 
 
 @router.get("", name="access")
 async def access(visit: StaffVisit) -> Response:
     """List levels and schedules."""
-    site = visit.site_id
-    levels = await visit.read(lambda session: repository.level_rows(session, site))
-    schedules = await visit.read(lambda session: repository.schedule_rows(session, site))
-    zones = await visit.read(lambda session: repository.zone_rows(session, site))
-    holders = await visit.read(lambda session: repository.holders_of_levels(session, site))
-    named = {row["id"]: row for row in zones}
-    return visit.page("access/access.html", levels=levels, schedules=schedules, zones=named, holders=holders)
+    return await _list(visit, Form({}))
 
 
 @router.get("/week", name="access_week")
@@ -72,47 +89,61 @@ async def access_week(visit: StaffVisit, zone: str = "", ahead: int = 0) -> Resp
 @router.get("/levels/{level_id}", name="access_level")
 async def access_level(visit: StaffVisit, level_id: str) -> Response:
     """Show one level's form, or an empty one for `new`."""
-    row = await _row(visit, "level", level_id)
-    values: dict[str, str] = {}
-    if row is not None:
-        values = {"id": row["id"], "name_en": row["name_en"], "name_zh": row["name_zh"], "schedule": row["schedule_id"]}
-        values |= {f"zone_{zone}": "1" for zone in row["zones"]}
-        values |= {name: "1" for name in MARKS if row[name]}
-    return await _level_page(visit, level_id, Form(values))
+    row = found(await visit.read(lambda session: repository.level_rows(session, visit.site_id)), level_id)
+    sections = await _level_sections(visit, is_new=row is None)
+    values: dict[str, Any] = dict(row or {})
+    groups = await visit.read(lambda session: grants.groups_of(session, visit.site_id))
+    for kind in GrantKind:
+        values[kind] = [group.key for group in groups.get(level_id, ()) if group.kind is kind]
+    return _level_sheet(visit, level_id, row, sections).page(visit, fill(values, sections))
 
 
 @router.post("/levels/{level_id}", name="access_level_put")
 async def access_level_put(visit: StaffVisit, level_id: str) -> Response:
-    """Add or change a level; it reaches every box within a second."""
-    await _row(visit, "level", level_id)
+    """Add or change a level and the groups that hold it; it reaches every box within a second."""
+    row = found(await visit.read(lambda session: repository.level_rows(session, visit.site_id)), level_id)
+    sections = await _level_sections(visit, is_new=row is None)
     form = Form(await read_form(visit.request))
-    zones = await visit.read(lambda session: repository.zone_rows(session, visit.site_id))
-    wanted = tuple(ZoneId(row["id"]) for row in zones if form.is_on(f"zone_{row['id']}"))
-    if not wanted:
+    identity, values = LevelId(identity_of(form, level_id)), read_parts(form, sections)
+    groups = [Group(kind, key) for kind in GrantKind for key in values.pop(kind)]
+    if not values["zones"]:
         form.refuse("zones", "access.no_zone")
-    level = AccessLevel(
-        LevelId(_identity(form, level_id)),
-        form.text("name_en", MAX_NAME),
-        form.text("name_zh", MAX_NAME),
-        ScheduleId(form.text("schedule", MAX_ID)),
-        wanted,
-        **{name: form.is_on(name) for name in MARKS},
-    )
+    level = AccessLevel(**values | {"id": identity})
     if form.is_good:
         actor = staff_actor(visit.actor)
-        problem = await visit.write(
-            lambda session: service.put_level(session, visit.system, visit.site_id, level, actor)
+        problem = await together(
+            visit.write,
+            lambda session: service.put_level(session, visit.system, visit.site_id, level, actor),
+            lambda session: grants.put_groups(session, visit.system, visit.site_id, identity, groups, actor),
         )
         if problem is None:
             return visit.go("/access", said="access.kept")
-        form.refuse(WHOLE, "access.refused", problem=problem)
-    return await _level_page(visit, level_id, form, 422)
+        refuse(form, problem, sections)
+    return _level_sheet(visit, level_id, row, sections).page(visit, form, 422)
+
+
+@router.post("/{part}/{identity}/retire", name="access_retire")
+async def access_retire(visit: StaffVisit, part: str, identity: str) -> Response:
+    """Take a level or a schedule out of use."""
+    kind = {"levels": SitePart.LEVEL, "schedules": SitePart.SCHEDULE}.get(part)
+    if kind is None:
+        raise HTTPException(404)
+    actor = staff_actor(visit.actor)
+    problem = await visit.write(
+        lambda session: retiring.retire(session, visit.system, visit.site_id, kind, identity, actor)
+    )
+    if problem is None:
+        return visit.go("/access", said="setup.retired")
+    form = Form({})
+    refuse(form, problem, ())
+    return await _list(visit, form, 422)
 
 
 @router.get("/schedules/{schedule_id}", name="access_schedule")
 async def access_schedule(visit: StaffVisit, schedule_id: str) -> Response:
     """Show one schedule's form, or an empty one for `new`."""
-    row = await _row(visit, "schedule", schedule_id)
+    rows = await visit.read(lambda session: repository.schedule_rows(session, visit.site_id))
+    row = found(rows, schedule_id)
     values: dict[str, str] = {}
     if row is not None:
         values = {"id": row["id"], "name_en": row["name_en"], "name_zh": row["name_zh"]}
@@ -123,9 +154,9 @@ async def access_schedule(visit: StaffVisit, schedule_id: str) -> Response:
 @router.post("/schedules/{schedule_id}", name="access_schedule_put")
 async def access_schedule_put(visit: StaffVisit, schedule_id: str) -> Response:
     """Add or change a schedule."""
-    await _row(visit, "schedule", schedule_id)
+    found(await visit.read(lambda session: repository.schedule_rows(session, visit.site_id)), schedule_id)
     form = Form(await read_form(visit.request))
-    schedule = schedule_from(form, _identity(form, schedule_id))
+    schedule = schedule_from(form, identity_of(form, schedule_id))
     if form.is_good:
         actor = staff_actor(visit.actor)
         problem = await visit.write(
@@ -133,40 +164,71 @@ async def access_schedule_put(visit: StaffVisit, schedule_id: str) -> Response:
         )
         if problem is None:
             return visit.go("/access", said="access.kept")
-        form.refuse(WHOLE, "access.refused", problem=problem)
+        kind, _, number = problem.field.partition(".")
+        row_at = rows_used(form)
+        beside = f"row_{row_at[int(number)]}" if kind == "intervals" and number else WHOLE
+        form.refuse(beside, key_of(problem.refusal), named=f" ({problem.named})" if problem.named else "")
     return _schedule_page(visit, schedule_id, form, 422)
 
 
-def _identity(form: Form, given: str) -> str:
-    """Return the id: as it is, or as typed for a new row."""
-    if given != NEW:
-        return given
-    typed_id = form.text("id", MAX_ID)
-    if not IDENTITY.fullmatch(typed_id) or typed_id == NEW:
-        form.refuse("id", "access.id_unusable")
-    return typed_id
+async def _list(visit: Visit, form: Form, status: int = 200) -> Response:
+    def read(session: ReadSession) -> tuple[Any, ...]:
+        site = visit.site_id
+        return (
+            repository.level_rows(session, site),
+            repository.schedule_rows(session, site),
+            repository.zone_rows(session, site),
+            repository.holders_of_levels(session, site),
+            grants.groups_of(session, site),
+        )
 
-
-async def _row(visit: Visit, kind: str, identity: str) -> dict[str, Any] | None:
-    """Return the row of an id, None for `new`; raises HTTPException 404."""
-    if identity == NEW:
-        return None
-    read = repository.level_rows if kind == "level" else repository.schedule_rows
-    rows = await visit.read(lambda session: read(session, visit.site_id))
-    found = next((dict(row) for row in rows if row["id"] == identity), None)
-    if found is None:
-        raise HTTPException(404)
-    return found
-
-
-async def _level_page(visit: Visit, level_id: str, form: Form, status: int = 200) -> Response:
-    def read(session: ReadSession) -> tuple[object, object]:
-        return repository.zone_rows(session, visit.site_id), repository.schedule_rows(session, visit.site_id)
-
-    zones, schedules = await visit.read(read)
+    levels, schedules, zones, holders, groups = await visit.read(read)
+    known = {row["id"]: row for row in zones}
     return visit.page(
-        "access/level.html", status, form=form, identity=level_id, is_new=level_id == NEW, zones=zones,
-        schedules=schedules,
+        "access/access.html", status, form=form, levels=levels, schedules=schedules, zones=known, holders=holders,
+        groups=groups,
+    )  # fmt: skip
+
+
+async def _level_sections(visit: Visit, *, is_new: bool) -> list[Section]:
+    def read(session: ReadSession) -> tuple[Any, ...]:
+        return (
+            repository.zone_rows(session, visit.site_id),
+            repository.schedule_rows(session, visit.site_id),
+            people_rows.category_rows(session, visit.site_id),
+            people_rows.department_rows(session, visit.site_id),
+        )
+
+    zones, schedules, categories, departments = (options_of(visit, rows) for rows in await visit.read(read))
+    products = words_of(visit, Product)
+    return [
+        Section("", (
+            *((ID_PART,) if is_new else ()), *NAME_PARTS,
+            Part("zones", "access.zones", Look.TICKS, options=zones),
+            Part("schedule_id", "access.schedule", Look.CHOICE, options=schedules),
+        )),
+        Section("access.groups", (
+            Part("category", "field.category", Look.TICKS, required=False, options=categories),
+            Part("product", "field.product", Look.TICKS, required=False, options=products),
+            Part("department", "field.department", Look.TICKS, required=False, options=departments),
+        ), opens=False),
+        Section("access.marks", (
+            Part("privileged", "access.privileged", Look.TICK, "access.privileged_hint"),
+            Part("overrides_lockdown", "access.overrides", Look.TICK, "access.overrides_hint"),
+            Part("passback_exempt", "access.exempt", Look.TICK, "access.exempt_hint"),
+            Part("needs_escort", "access.needs_escort", Look.TICK, "access.needs_escort_hint"),
+            Part("escorts", "access.escorts", Look.TICK, "access.escorts_hint"),
+            Part("supervises", "access.supervises", Look.TICK, "access.supervises_hint"),
+        ), opens=False),
+    ]  # fmt: skip
+
+
+def _level_sheet(visit: Visit, level_id: str, row: dict[str, Any] | None, sections: list[Section]) -> Sheet:
+    retire = f"/access/levels/{level_id}/retire" if row is not None else ""
+    name = named(visit, row) if row is not None else ""
+    return Sheet(
+        "/access", "nav.access", f"/access/levels/{level_id}", "access.new_level", name, sections, retire,
+        "access.retire_level",
     )  # fmt: skip
 
 

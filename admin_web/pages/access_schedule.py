@@ -33,8 +33,12 @@ def typed(intervals: Sequence[Interval]) -> Mapping[str, str]:
 
 def rows_of(form: Form) -> Sequence[int]:
     """Return the numbers of the rows to show: those in use and some spare ones."""
-    used = [number for number in range(MAX_ROWS) if form.value(f"from_{number}") or form.value(f"to_{number}")]
-    return range(min(MAX_ROWS, max(used, default=-1) + 1 + SPARE_ROWS))
+    return range(min(MAX_ROWS, max(rows_used(form), default=-1) + 1 + SPARE_ROWS))
+
+
+def rows_used(form: Form) -> list[int]:
+    """Return the numbers of the rows that hold an interval, in the order of the schedule's intervals."""
+    return [number for number in range(MAX_ROWS) if form.value(f"from_{number}") or form.value(f"to_{number}")]
 
 
 def schedule_from(form: Form, identity: str) -> Schedule:

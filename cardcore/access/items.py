@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from cardcore.calendar import DayKind, Interval
 from cardcore.ids import (
@@ -314,12 +314,17 @@ class MealItem(Struct, frozen=True, tag_field="kind", tag="meal", omit_defaults=
 
 
 class TariffItem(Struct, frozen=True, tag_field="kind", tag="tariff"):
-    """The price of a meal for a category at a stall; `*` stands for any stall or category (C2)."""
+    """The price of a meal for a category at a stall; `*` stands for any stall or category (C2).
+
+    Of one place's prices the newest that has begun holds; a box that knows no days keeps to the one without.
+    """
 
     meal: MealId
     price: Fen
     stall: str = "*"
     category: str = "*"
+    valid_from: date | UnsetType = UNSET
+    """The business day on which it begins; unset = since ever, and not written: the bytes are those of before."""
 
 
 class LimitItem(Struct, frozen=True, tag_field="kind", tag="limit", omit_defaults=True):
@@ -420,7 +425,8 @@ def item_key(item: Item) -> str:
         case DayItem():
             return f"day/{item.date.isoformat()}"
         case TariffItem():
-            return f"tariff/{item.meal}/{item.stall}/{item.category}"
+            begins = f"/{item.valid_from.isoformat()}" if isinstance(item.valid_from, date) else ""
+            return f"tariff/{item.meal}/{item.stall}/{item.category}{begins}"
         case RateItem():
             return f"rate/{item.stall}/{item.category}"
         case MealSubsidyItem():

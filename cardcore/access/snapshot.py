@@ -66,6 +66,7 @@ class Snapshot:
     """All policy at one version. Never changed after it was made: `with_changes` returns a new one."""
 
     __slots__ = (
+        "_dated_tariffs",
         "_digests",
         "_interlocks",
         "_kinds",
@@ -116,6 +117,7 @@ class Snapshot:
             or any(level.needs_escort for level in kinds["level"].values())
         )
         """Whether any lane's answer depends on what happened at it just before (`cardcore.access.moments`)."""
+        self._dated_tariffs = _dated(kinds["tariff"].values())
         self._meals_on: dict[date, tuple[MealItem, ...]] = {}
         self._limits_for: dict[tuple[str, str, str], tuple[LimitItem, ...]] = {}
 
@@ -240,11 +242,19 @@ class Snapshot:
         """All cards, in no promised order."""
         return self._kinds["card"].values()
 
-    def price(self, meal: str, stall: str, category: str) -> TariffItem | None:
-        """Find the most specific tariff: stall and category, then stall, then category, then any."""
-        tariffs = self._kinds["tariff"]
-        for key in (f"{stall}/{category}", f"{stall}/*", f"*/{category}", "*/*"):
-            found: TariffItem | None = tariffs.get(f"tariff/{meal}/{key}")
+    def price(self, meal: str, stall: str, category: str, day: date) -> TariffItem | None:
+        """Find the most specific tariff that holds on a business day.
+
+        Stall and category come first, then stall, then category, then any; of one of these the newest that has begun.
+        """
+        tariffs, dated = self._kinds["tariff"], self._dated_tariffs
+        for place in (f"{stall}/{category}", f"{stall}/*", f"*/{category}", "*/*"):
+            key = f"tariff/{meal}/{place}"
+            found: TariffItem | None = tariffs.get(key)
+            for later in dated.get(key, ()) if dated else ():
+                if isinstance(later.valid_from, date) and later.valid_from <= day:
+                    found = later
+                    break
             if found is not None:
                 return found
         return None
@@ -301,6 +311,15 @@ def _sharing(item: Item, shared: dict[object, Any]) -> Item:
         for name, value in (("levels", levels), ("category", item.category), ("proofs", item.proofs)):
             msgspec.structs.force_setattr(item, name, shared.setdefault(value, value))
     return item
+
+
+def _dated(tariffs: Iterable[TariffItem]) -> dict[str, list[TariffItem]]:
+    """Return the tariffs that begin on a day by the key of the one without a day, newest first."""
+    begins = [(item.valid_from, item) for item in tariffs if isinstance(item.valid_from, date)]
+    found: dict[str, list[TariffItem]] = {}
+    for _, item in sorted(begins, key=lambda pair: pair[0], reverse=True):
+        found.setdefault(f"tariff/{item.meal}/{item.stall}/{item.category}", []).append(item)
+    return found
 
 
 Key = TypeVar("Key")

@@ -66,7 +66,7 @@ def price_of(entry: Entry, till: TillItem, selling: Selling, buyer: Buyer, snaps
     if mode not in ENTERED and (entry.amount or entry.lines):
         return Reason.AMOUNT_UNEXPECTED
     if mode == PERIOD:
-        tariff = snapshot.price(buyer.meal, till.stall, buyer.category)
+        tariff = snapshot.price(buyer.meal, till.stall, buyer.category, buyer.day)
         if tariff is None:
             return Reason.NO_PRICE
         return _rated(tariff.price, till, buyer, snapshot)

@@ -1,4 +1,4 @@
-"""What may be wrong with a zone, schedule, level or lane that somebody enters: which field, which rule. Pure."""
+"""What may be wrong with what somebody enters about a site: which field, which rule. Checks the access half; pure."""
 
 from __future__ import annotations
 
@@ -42,6 +42,13 @@ class FieldRefusal(StrEnum):
     """Another lane has this reader."""
     CONTRADICTION = "contradiction"
     """Two fields exclude each other."""
+    IN_USE = "in_use"
+    """Something else still needs it."""
+    IN_THE_PAST = "in_the_past"
+    """Days that are over keep what held on them."""
+    NAME_UNUSABLE = "name_unusable"
+    TWO_DAYS = "two_days"
+    """A meal would belong to two business days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,8 @@ class FieldProblem:
     field: str
     refusal: FieldRefusal
     advice: str
+    named: str = ""
+    """What it is about, the same in every language: names of other objects, the lowest and highest value."""
 
     def __str__(self) -> str:
         """Return it as one line."""
@@ -68,7 +77,8 @@ def zone_problem(zone: Zone, requirements: Collection[str]) -> FieldProblem | No
     )
     unknown = sorted(set(zone.requires) - set(requirements))
     if unknown:
-        return _problem(f"zone {zone.id}", "requires", FieldRefusal.UNKNOWN, f"there is no requirement {unknown[0]}")
+        advice = f"there is no requirement {unknown[0]}"
+        return _problem(f"zone {zone.id}", "requires", FieldRefusal.UNKNOWN, advice, unknown[0])
     return _out_of_range(f"zone {zone.id}", ranges)
 
 
@@ -76,7 +86,8 @@ def schedule_problem(schedule: Schedule) -> FieldProblem | None:
     """Check a schedule: intervals that end after they begin and do not overlap."""
     name, intervals = f"schedule {schedule.id}", schedule.intervals
     if len(intervals) > MAX_INTERVALS:
-        return _problem(name, "intervals", FieldRefusal.TOO_MANY, f"a schedule has at most {MAX_INTERVALS} intervals")
+        advice = f"a schedule has at most {MAX_INTERVALS} intervals"
+        return _problem(name, "intervals", FieldRefusal.TOO_MANY, advice, str(MAX_INTERVALS))
     for number, interval in enumerate(intervals):
         wrong = interval_error(interval)
         if wrong is not None:
@@ -84,7 +95,7 @@ def schedule_problem(schedule: Schedule) -> FieldProblem | None:
         for earlier, other in enumerate(intervals[:number]):
             if overlap(interval, other):
                 advice = f"interval {number + 1} overlaps interval {earlier + 1}; join them or move one"
-                return _problem(name, f"intervals.{number}", FieldRefusal.OVERLAP, advice)
+                return _problem(name, f"intervals.{number}", FieldRefusal.OVERLAP, advice, str(earlier + 1))
     return None
 
 
@@ -101,19 +112,25 @@ def overlap(one: Interval, other: Interval) -> bool:
     return not (ended or begins)
 
 
-def level_problem(level: AccessLevel, schedules: Collection[str], zones: Collection[str]) -> FieldProblem | None:
+def level_problem(
+    level: AccessLevel, schedules: Collection[str], zones: Collection[str], *, is_grouped: bool = False
+) -> FieldProblem | None:
     """Check an access level against the schedules and zones of the site."""
     name = f"level {level.id}"
     if level.schedule_id not in schedules:
-        return _problem(name, "schedule_id", FieldRefusal.UNKNOWN, f"there is no schedule {level.schedule_id}")
+        advice = f"there is no schedule {level.schedule_id}"
+        return _problem(name, "schedule_id", FieldRefusal.UNKNOWN, advice, level.schedule_id)
     if not level.zones:
         return _problem(name, "zones", FieldRefusal.MISSING, "a level leads into at least one zone")
     unknown = sorted(set(level.zones) - set(zones))
     if unknown:
-        return _problem(name, "zones", FieldRefusal.UNKNOWN, f"there is no zone {unknown[0]}")
+        return _problem(name, "zones", FieldRefusal.UNKNOWN, f"there is no zone {unknown[0]}", unknown[0])
     if level.needs_escort and level.escorts:
         advice = "who needs an escort brings nobody"
         return _problem(name, "escorts", FieldRefusal.CONTRADICTION, advice)
+    if level.privileged and is_grouped:
+        advice = "whole groups hold it: a privileged level is given to people one by one"
+        return _problem(name, "privileged", FieldRefusal.CONTRADICTION, advice)
     return None
 
 
@@ -124,15 +141,16 @@ def lane_problem(
     name = f"lane {lane.id}"
     for field, zone in (("from_zone", lane.from_zone), ("to_zone", lane.to_zone)):
         if zone not in zones:
-            return _problem(name, field, FieldRefusal.UNKNOWN, f"there is no zone {zone}")
+            return _problem(name, field, FieldRefusal.UNKNOWN, f"there is no zone {zone}", zone)
     if lane.from_zone == lane.to_zone:
         advice = f"it leads from {lane.from_zone} to itself"
         return _problem(name, "to_zone", FieldRefusal.LEADS_NOWHERE, advice)
     for field, schedule in (("locked_hours", lane.locked_hours), ("free_hours", lane.free_hours)):
         if schedule and schedule not in schedules:
-            return _problem(name, field, FieldRefusal.UNKNOWN, f"there is no schedule {schedule}")
+            return _problem(name, field, FieldRefusal.UNKNOWN, f"there is no schedule {schedule}", schedule)
     if readers.get(lane.reader, lane.id) != lane.id:
-        return _problem(name, "reader", FieldRefusal.TAKEN, f"lane {readers[lane.reader]} has the reader {lane.reader}")
+        advice = f"lane {readers[lane.reader]} has the reader {lane.reader}"
+        return _problem(name, "reader", FieldRefusal.TAKEN, advice, readers[lane.reader])
     if lane.first_person and not lane.free_hours:
         advice = "only hours of free passage wait for a supervisor: choose free_hours"
         return _problem(name, "first_person", FieldRefusal.CONTRADICTION, advice)
@@ -149,9 +167,10 @@ def lane_problem(
 def _out_of_range(name: str, ranges: Collection[tuple[str, int, int, int]]) -> FieldProblem | None:
     for field, value, lowest, highest in ranges:
         if not lowest <= value <= highest:
-            return _problem(name, field, FieldRefusal.OUT_OF_RANGE, f"it is {lowest} to {highest}, not {value}")
+            advice = f"it is {lowest} to {highest}, not {value}"
+            return _problem(name, field, FieldRefusal.OUT_OF_RANGE, advice, f"{lowest} – {highest}")
     return None
 
 
-def _problem(name: str, field: str, refusal: FieldRefusal, advice: str) -> FieldProblem:
-    return FieldProblem(name, field, refusal, advice)
+def _problem(name: str, field: str, refusal: FieldRefusal, advice: str, named: str = "") -> FieldProblem:
+    return FieldProblem(name, field, refusal, advice, named)

@@ -1,6 +1,7 @@
 """The SQL of sites, zones, lanes, schedules, calendar days and access levels.
 
-Each `*_rows` function returns all rows of a site in a fixed order: there are few of each.
+Each `*_rows` function returns all rows of a site that are not retired, in a fixed order: there are few of each.
+Putting a retired row in place brings it back.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def requirement_ids(session: Connection, site_id: UUID) -> frozenset[str]:
 
 
 def holders_of_levels(session: Connection, site_id: UUID) -> dict[str, int]:
-    """Return how many people in service hold each level that anybody holds."""
+    """Return how many people in service hold each level that anybody holds, by themselves or by their group."""
     rows = session.execute(_HOLDERS_OF_LEVELS, {"site_id": site_id})
     return {row[0]: row[1] for row in rows}
 
@@ -135,8 +136,8 @@ def set_lane_mode(session: Connection, site_id: UUID, lane_id: str, mode: str) -
     return old
 
 
-def assign_lanes(session: Connection, site_id: UUID, device_id: UUID, lanes: Collection[str]) -> set[str]:
-    """Give lanes to a device and return those that exist."""
+def assign_lanes(session: Connection, site_id: UUID, device_id: UUID | None, lanes: Collection[str]) -> set[str]:
+    """Give lanes to a device, or to none, and return those that exist."""
     parameters = {"site_id": site_id, "device_id": device_id, "ids": list(lanes)}
     return set(session.execute(_ASSIGN_LANES, parameters).scalars())
 
@@ -176,17 +177,25 @@ _INSERT_SITE = text("""
 _INSERT_OUTBOX_HEAD = text("insert into outbox_head (site_id) values (:site_id) on conflict do nothing")
 _SITE = text("select * from site where id = :site_id")
 _SITE_BY_SLUG = text("select id from site where slug = :slug")
-_ZONES = text("select * from zone where site_id = :site_id order by id")
-_SCHEDULES = text("select * from schedule where site_id = :site_id order by id")
+_ZONES = text("select * from zone where site_id = :site_id and retired_at is null order by id")
+_SCHEDULES = text("select * from schedule where site_id = :site_id and retired_at is null order by id")
 _DAYS = text("select * from calendar_day where site_id = :site_id order by day")
-_LEVELS = text("select * from access_level where site_id = :site_id order by id")
+_LEVELS = text("select * from access_level where site_id = :site_id and retired_at is null order by id")
 _THREATS = text("select * from threat_plan where site_id = :site_id and active_since is not null order by id")
 _HOLDERS_OF_LEVELS = text("""
-    select l.level_id, count(*) from person_level l join person p on p.id = l.person_id
-    where l.site_id = :site_id and p.state = 'active' group by l.level_id
+    select h.level_id, count(*) from (
+        select l.level_id, l.person_id from person_level l where l.site_id = :site_id
+        union select g.level_id, q.id from level_grant g join person q on q.site_id = g.site_id
+            and q.category_id = g.key where g.site_id = :site_id and g.kind = 'category'
+        union select g.level_id, q.id from level_grant g join person q on q.site_id = g.site_id
+            and q.department_id = g.key where g.site_id = :site_id and g.kind = 'department'
+        union select g.level_id, c.person_id from level_grant g join card c on c.site_id = g.site_id
+            and c.product = g.key where g.site_id = :site_id and g.kind = 'product'
+    ) h join person p on p.id = h.person_id
+    where p.state = 'active' group by h.level_id
 """)
 _REQUIREMENT_IDS = text("select id from requirement where site_id = :site_id")
-_LANES = text("select * from lane where site_id = :site_id order by id")
+_LANES = text("select * from lane where site_id = :site_id and retired_at is null order by id")
 _UPSERT_ZONE = text("""
     insert into zone (site_id, id, name_en, name_zh, low_assurance_allowed, passback, passback_minutes,
         passback_forgets_hours, occupancy_limit, occupancy_hard, nightly_reset, requires, pairs, pair_seconds)
@@ -198,13 +207,13 @@ _UPSERT_ZONE = text("""
         passback_minutes = excluded.passback_minutes, passback_forgets_hours = excluded.passback_forgets_hours,
         occupancy_limit = excluded.occupancy_limit, occupancy_hard = excluded.occupancy_hard,
         nightly_reset = excluded.nightly_reset, requires = excluded.requires, pairs = excluded.pairs,
-        pair_seconds = excluded.pair_seconds
+        pair_seconds = excluded.pair_seconds, retired_at = null
 """)
 _UPSERT_SCHEDULE = text("""
     insert into schedule (site_id, id, name_en, name_zh, intervals)
     values (:site_id, :id, :name_en, :name_zh, cast(:intervals as jsonb))
     on conflict (site_id, id) do update set name_en = excluded.name_en, name_zh = excluded.name_zh,
-        intervals = excluded.intervals
+        intervals = excluded.intervals, retired_at = null
 """)
 _UPSERT_DAY = text("""
     insert into calendar_day (site_id, day, kind, name) values (:site_id, :day, :kind, :name)
@@ -220,7 +229,7 @@ _UPSERT_LEVEL = text("""
         schedule_id = excluded.schedule_id, zones = excluded.zones,
         privileged = access_level.privileged or excluded.privileged, passback_exempt = excluded.passback_exempt,
         overrides_lockdown = excluded.overrides_lockdown, needs_escort = excluded.needs_escort,
-        escorts = excluded.escorts, supervises = excluded.supervises
+        escorts = excluded.escorts, supervises = excluded.supervises, retired_at = null
 """)
 _UPSERT_LANE = text("""
     insert into lane (site_id, id, name_en, name_zh, reader, from_zone, to_zone, mode, degraded, open_window_ms,
@@ -236,7 +245,7 @@ _UPSERT_LANE = text("""
         has_ready_input = excluded.has_ready_input, locked_hours = excluded.locked_hours,
         free_hours = excluded.free_hours, first_person = excluded.first_person, interlock = excluded.interlock,
         escort_seconds = excluded.escort_seconds, extended_window_ms = excluded.extended_window_ms,
-        held_open_ms = excluded.held_open_ms
+        held_open_ms = excluded.held_open_ms, retired_at = null
 """)
 _INSERT_MOMENT = text("insert into lane_moment (site_id, lane_id) values (:site_id, :id) on conflict do nothing")
 _LOCK_LANE = text("select mode from lane where site_id = :site_id and id = :id for update")

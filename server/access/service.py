@@ -14,7 +14,7 @@ import msgspec
 from cardcore.access.items import Degraded, LaneMode, Passback
 from cardcore.calendar import DayKind, Interval
 from cardcore.ids import DeviceId, LaneId, LevelId, PersonId, ScheduleId, SiteId, TillId, ZoneId
-from server.access import fields, repository
+from server.access import fields, grant_repository, repository
 from server.access.fields import FieldProblem
 from server.audit.service import Deed, record
 from server.canteen import repository as canteen_rows
@@ -181,7 +181,9 @@ def put_level(
 ) -> FieldProblem | None:
     """Add or change an access level; refused when it leads nowhere, or its schedule or a zone is unknown."""
     schedules = {row["id"] for row in repository.schedule_rows(session, site_id)}
-    problem = fields.level_problem(level, schedules, {row["id"] for row in repository.zone_rows(session, site_id)})
+    grouped = {row["level_id"] for row in grant_repository.rows(session, site_id)}
+    zones = {row["id"] for row in repository.zone_rows(session, site_id)}
+    problem = fields.level_problem(level, schedules, zones, is_grouped=level.id in grouped)
     if problem is not None:
         return problem
     row = {**asdict(level), "zones": list(level.zones)}

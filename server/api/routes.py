@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
 
+from server.access import api as access
 from server.alarms import api as alarms
 from server.attendance import api as attendance
 from server.cards import api as cards
@@ -18,6 +19,7 @@ from server.lanes import api as lanes
 from server.muster import api as muster
 from server.outbox import api as events
 from server.people import api as people
+from server.requirements import api as requirements
 from server.tokens import api as tokens
 from server.tours import api as tours
 from server.vehicles import api as vehicles
@@ -33,6 +35,8 @@ NOUNS: tuple[APIRouter, ...] = (
     issuing.router,
     alarms.router,
     lanes.router,
+    access.router,
+    requirements.router,
     visitors.router,
     contractors.router,
     vehicles.router,

@@ -41,6 +41,12 @@ def upsert_rate(session: Connection, row: Mapping[str, Any]) -> None:
     session.execute(_UPSERT_RATE, row)
 
 
+def delete_rate(session: Connection, site_id: UUID, stall_id: str, category_id: str) -> bool:
+    """Take a rate away; tell whether there was one."""
+    parameters = {"site_id": site_id, "stall_id": stall_id, "category_id": category_id}
+    return session.execute(_DELETE_RATE, parameters).rowcount > 0
+
+
 def meal_subsidy_rows(session: Connection, site_id: UUID) -> Rows:
     """Return all subsidies of first taps, in order of stall, meal and category."""
     return session.execute(_MEAL_SUBSIDIES, {"site_id": site_id}).mappings().all()
@@ -123,6 +129,9 @@ _UPSERT_RATE = text("""
     values (:site_id, :stall_id, :category_id, :discount_percent, :surcharge_percent)
     on conflict (site_id, stall_id, category_id) do update set discount_percent = excluded.discount_percent,
         surcharge_percent = excluded.surcharge_percent
+""")
+_DELETE_RATE = text("""
+    delete from category_rate where site_id = :site_id and stall_id = :stall_id and category_id = :category_id
 """)
 _MEAL_SUBSIDIES = text("""
     select * from meal_subsidy where site_id = :site_id order by stall_id, meal_id, category_id

@@ -1,4 +1,4 @@
-"""The most that tills can lose while they decide alone, from their caps as they stand (N5)."""
+"""How tills charge as they stand, and the most that they can lose while they decide alone, from their caps (N5)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from cardcore.canteen.offline import till_bound
 from cardcore.ids import SiteId
 from cardcore.money import Fen
 from server.canteen import repository
+from server.canteen.charging import TillCharging
 from server.database import ReadSession
-from server.policy.builders import till_item
+from server.policy.builders import Row, till_item
 
 MAX_BAD_CARDS = 1_000_000
 
@@ -22,6 +23,17 @@ class TillExposure:
     stall: str
     bad_cards_fen: Fen
     any_card_fen: Fen
+
+
+def charging_of(row: Row) -> TillCharging:
+    """Return how a till of `till_rows` charges now."""
+    item = till_item(row)
+    return TillCharging(
+        item.mode, item.amount, item.payer, item.ordered, item.turns, item.key_prices, item.opening,
+        item.without_meal, item.presence, item.zone, item.serves_unproved, item.undo_minutes, item.undo_code,
+        item.offline_tap_cap, item.offline_card_cap, item.offline_count_cap, item.offline_sum_cap,
+        item.offline_hours_cap, item.offline_list_hours_cap,
+    )  # fmt: skip
 
 
 def exposures(session: ReadSession, site_id: SiteId, bad_cards: int) -> list[TillExposure]:

@@ -5,6 +5,7 @@ Nobody is charged wrongly for a gap: the tap is refused with `no_price`. But it 
 
 from __future__ import annotations
 
+from datetime import date
 from typing import NamedTuple
 
 from cardcore.access.snapshot import Snapshot
@@ -21,8 +22,8 @@ class Gap(NamedTuple):
     category: str
 
 
-def tariff_gaps(snapshot: Snapshot) -> list[Gap]:
-    """Return missing prices in order of till, meal and category, for those who may eat there and hold a card."""
+def tariff_gaps(snapshot: Snapshot, day: date) -> list[Gap]:
+    """Return prices missing on a business day, by till, meal and category, for those who may eat there with a card."""
     categories = sorted({card.category for card in snapshot.cards})
     meals = sorted({period.meal for period in snapshot.meals})
     found: list[Gap] = []
@@ -33,6 +34,6 @@ def tariff_gaps(snapshot: Snapshot) -> list[Gap]:
             Gap(till.id, meal, category)
             for meal in meals
             for category in categories
-            if snapshot.eligible(category, till.stall, meal) and snapshot.price(meal, till.stall, category) is None
+            if snapshot.eligible(category, till.stall, meal) and snapshot.price(meal, till.stall, category, day) is None
         ]
     return found[:MAX_GAPS]

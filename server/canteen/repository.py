@@ -1,4 +1,7 @@
-"""The SQL of stalls, tills, meal periods and tariffs. Each `*_rows` function returns all of a site, in fixed order."""
+"""The SQL of stalls, tills, meal periods and tariffs.
+
+Each `*_rows` function returns all of a site that are not retired, in fixed order; putting a retired one brings it back.
+"""
 
 from __future__ import annotations
 
@@ -53,18 +56,17 @@ def upsert_meals(session: Connection, site_id: UUID, rows: NewRows) -> None:
 
 
 def upsert_tariffs(session: Connection, site_id: UUID, rows: NewRows) -> None:
-    """Add or change tariffs: meal_id, stall_id, category_id, price_fen."""
+    """Add or change tariffs: meal_id, stall_id, category_id, valid_from, price_fen."""
     _each(session, _UPSERT_TARIFF, site_id, rows)
 
 
-def delete_tariff(session: Connection, site_id: UUID, meal_id: str, stall_id: str, category_id: str) -> bool:
-    """Take a tariff away; tell whether there was one."""
-    parameters = {"site_id": site_id, "meal_id": meal_id, "stall_id": stall_id, "category_id": category_id}
-    return session.execute(_DELETE_TARIFF, parameters).rowcount > 0
+def delete_tariff(session: Connection, site_id: UUID, row: Mapping[str, Any]) -> bool:
+    """Take a tariff away (meal_id, stall_id, category_id, valid_from); tell whether there was one."""
+    return session.execute(_DELETE_TARIFF, {**row, "site_id": site_id}).rowcount > 0
 
 
-def assign_tills(session: Connection, site_id: UUID, device_id: UUID, tills: Collection[str]) -> set[str]:
-    """Give tills to a device and return those that exist."""
+def assign_tills(session: Connection, site_id: UUID, device_id: UUID | None, tills: Collection[str]) -> set[str]:
+    """Give tills to a device, or to none, and return those that exist."""
     parameters = {"site_id": site_id, "device_id": device_id, "ids": list(tills)}
     return set(session.execute(_ASSIGN_TILLS, parameters).scalars())
 
@@ -75,20 +77,22 @@ def _each(session: Connection, statement: TextClause, site_id: UUID, rows: NewRo
         session.execute(statement, parameters)
 
 
-_STALLS = text("select * from stall where site_id = :site_id order by id")
-_TILLS = text("select * from till where site_id = :site_id order by id")
+_STALLS = text("select * from stall where site_id = :site_id and retired_at is null order by id")
+_TILLS = text("select * from till where site_id = :site_id and retired_at is null order by id")
 _MEALS = text("select * from meal_period where site_id = :site_id order by start_seconds, id")
-_TARIFFS = text("select * from tariff where site_id = :site_id order by meal_id, stall_id, category_id")
+_TARIFFS = text("""
+    select * from tariff where site_id = :site_id order by meal_id, stall_id, category_id, valid_from
+""")
 _LOCK_SITE = text("select 1 from site where id = :site_id for no key update")
 _UPSERT_STALL = text("""
     insert into stall (site_id, id, name_en, name_zh) values (:site_id, :id, :name_en, :name_zh)
-    on conflict (site_id, id) do update set name_en = excluded.name_en, name_zh = excluded.name_zh
+    on conflict (site_id, id) do update set name_en = excluded.name_en, name_zh = excluded.name_zh, retired_at = null
 """)
 _UPSERT_TILL = text("""
     insert into till (site_id, id, name_en, name_zh, reader, stall_id)
     values (:site_id, :id, :name_en, :name_zh, :reader, :stall_id)
     on conflict (site_id, id) do update set name_en = excluded.name_en, name_zh = excluded.name_zh,
-        reader = excluded.reader, stall_id = excluded.stall_id
+        reader = excluded.reader, stall_id = excluded.stall_id, retired_at = null
 """)
 _UPSERT_MEAL = text("""
     insert into meal_period (site_id, id, name_en, name_zh, start_seconds, end_seconds, limit_count, counts_as,
@@ -100,13 +104,14 @@ _UPSERT_MEAL = text("""
         counts_as = excluded.counts_as, valid_from = excluded.valid_from, valid_until = excluded.valid_until
 """)
 _UPSERT_TARIFF = text("""
-    insert into tariff (site_id, meal_id, stall_id, category_id, price_fen)
-    values (:site_id, :meal_id, :stall_id, :category_id, :price_fen)
-    on conflict (site_id, meal_id, stall_id, category_id) do update set price_fen = excluded.price_fen
+    insert into tariff (site_id, meal_id, stall_id, category_id, valid_from, price_fen)
+    values (:site_id, :meal_id, :stall_id, :category_id, :valid_from, :price_fen)
+    on conflict (site_id, meal_id, stall_id, category_id, valid_from) do update set price_fen = excluded.price_fen
 """)
 _DELETE_TARIFF = text("""
     delete from tariff
     where site_id = :site_id and meal_id = :meal_id and stall_id = :stall_id and category_id = :category_id
+        and valid_from = :valid_from
 """)
 _ASSIGN_TILLS = text("""
     update till set device_id = :device_id where site_id = :site_id and id = any(:ids) returning id

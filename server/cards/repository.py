@@ -167,8 +167,13 @@ _POLICY_ROWS = text("""
            p.category_id, a.id as account_id, a.state as account_state,
            case when d.credit then d.id else '' end as credit,
            k.application,
-           coalesce((select array_agg(l.level_id order by l.level_id) from person_level l
-                     where l.person_id = c.person_id and p.state = 'active'), '{}') as levels,
+           coalesce((select array_agg(l.level_id order by l.level_id) from (
+                         select level_id from person_level where person_id = c.person_id
+                         union select g.level_id from level_grant g where g.site_id = k.site_id and (
+                             (g.kind = 'category' and g.key = p.category_id)
+                             or (g.kind = 'department' and g.key = p.department_id)
+                             or (g.kind = 'product' and g.key = c.product))) l
+                     where p.state = 'active'), '{}') as levels,
            coalesce(p.extended, false) as extended,
            (select json_agg(json_build_array(f.requirement_id, floor(extract(epoch from f.valid_from) * 1000),
                     floor(extract(epoch from f.valid_until) * 1000)) order by f.requirement_id)

@@ -16,13 +16,14 @@ from server.audit.service import staff_actor
 from server.canteen import charging
 from server.canteen import repository as canteen_rows
 from server.canteen.charging import MealSubsidy, TillCharging
+from server.canteen.exposure import charging_of
 from server.canteen.gaps import tariff_gaps
 from server.canteen.service import ANY
 from server.cli.close import chosen_language
 from server.cli.opened import Opened, opened
 from server.cli.signed_in import add_login, signed_in
+from server.ledger.service import business_day
 from server.policy import service as policy
-from server.policy.builders import Row, till_item
 from server.settings import Settings
 from server.staff import service as staff_service
 from server.staff.roles import Permission
@@ -88,7 +89,8 @@ def _list(found: Opened, site: SiteId) -> int:
 
 
 def _gaps(found: Opened, site: SiteId) -> int:
-    gaps = tariff_gaps(found.database.read(lambda session: policy.load_snapshot(session, site)))
+    day = found.database.read(lambda session: business_day(session, found.system, site))
+    gaps = tariff_gaps(found.database.read(lambda session: policy.load_snapshot(session, site)), day)
     for gap in gaps:
         print(f"{gap.till:<10} {gap.meal:<12} {gap.category}")
     return 1 if gaps else 0
@@ -99,22 +101,12 @@ def _set(arguments: argparse.Namespace, found: Opened, site: SiteId, staff: Staf
     if arguments.till not in rows:
         return f"there is no till {arguments.till}: onecard till list"
     values = _changed(charging_of(rows[arguments.till]), arguments)
-    return found.database.write(
+    problem = found.database.write(
         lambda session: charging.set_till_charging(
             session, found.system, site, TillId(arguments.till), values, staff_actor(staff)
         )
     )
-
-
-def charging_of(row: Row) -> TillCharging:
-    """Return how a till of `till_rows` charges now."""
-    item = till_item(row)
-    return TillCharging(
-        item.mode, item.amount, item.payer, item.ordered, item.turns, item.key_prices, item.opening,
-        item.without_meal, item.presence, item.zone, item.serves_unproved, item.undo_minutes, item.undo_code,
-        item.offline_tap_cap, item.offline_card_cap, item.offline_count_cap, item.offline_sum_cap,
-        item.offline_hours_cap, item.offline_list_hours_cap,
-    )  # fmt: skip
+    return problem.advice if problem is not None else None
 
 
 def _changed(now: TillCharging, arguments: argparse.Namespace) -> TillCharging:
@@ -153,7 +145,10 @@ def _subsidy(arguments: argparse.Namespace, found: Opened, site: SiteId, staff: 
         )
         return None if gone else "there is no such subsidy"
     subsidy = replace(place, percent=amount) if share else replace(place, fen=Fen(amount))
-    return found.database.write(lambda session: charging.put_meal_subsidy(session, found.system, site, subsidy, actor))
+    problem = found.database.write(
+        lambda session: charging.put_meal_subsidy(session, found.system, site, subsidy, actor)
+    )
+    return problem.advice if problem is not None else None
 
 
 _LISTS: dict[str, Callable[[Opened, SiteId], int]] = {"list": _list, "gaps": _gaps}

@@ -301,7 +301,7 @@ def update_status(session: WriteSession, device: DeviceId, at: datetime, health:
 
 
 def statuses(
-    session: ReadSession, site: SiteId, at: datetime, *, with_revoked: bool = False
+    session: ReadSession | WriteSession, site: SiteId, at: datetime, *, with_revoked: bool = False
 ) -> tuple[DeviceStatus, ...]:
     """Return the devices of a site by name, at most MAX_LISTED."""
     rows = session.execute(

@@ -52,7 +52,7 @@ def moments(session: Connection, site_id: UUID) -> Rows:
     return session.execute(_MOMENTS, {"site_id": site_id}).mappings().all()
 
 
-_LOCK_LANE = text("select * from lane where site_id = :site_id and id = :id for update")
+_LOCK_LANE = text("select * from lane where site_id = :site_id and id = :id and retired_at is null for update")
 _SET_HELD = text("update lane set held = :mode, held_until = :until where site_id = :site_id and id = :id")
 _HOLDS_OVER = text("""
     select id, held, held_until from lane where site_id = :site_id and held_until <= :now order by id for update
@@ -60,7 +60,7 @@ _HOLDS_OVER = text("""
 _VIEWS = text("""
     select l.*, d.name as device_name, coalesce(s.connected, false) as connected, s.last_seen_at
     from lane l left join device d on d.id = l.device_id left join device_status s on s.device_id = d.id
-    where l.site_id = :site_id order by l.id
+    where l.site_id = :site_id and l.retired_at is null order by l.id
 """)
 _INSERT_ORDER = text("""
     insert into lane_order (id, site_id, lane_id, device_id, actor, reason, given_at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -221,7 +222,11 @@ def meal_item(row: Row) -> MealItem:
 def tariff_item(row: Row) -> TariffItem:
     """Build from `tariff`."""
     return TariffItem(
-        meal=row["meal_id"], price=Fen(row["price_fen"]), stall=row["stall_id"], category=row["category_id"]
+        meal=row["meal_id"],
+        price=Fen(row["price_fen"]),
+        stall=row["stall_id"],
+        category=row["category_id"],
+        valid_from=row["valid_from"] if row["valid_from"] > date.min else msgspec.UNSET,
     )
 
 

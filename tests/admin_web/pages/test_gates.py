@@ -42,7 +42,7 @@ async def test_a22_a_schedule_is_edited_row_by_row_with_errors_beside_the_row(re
         assert refused.status_code == 422
         assert "crosses midnight" in refused.text
         assert (await officer.send_form("/access/schedules/new", **row | {"to_0": "00:00"})).status_code == 303
-        level = {"id": "night", "name_zh": "夜间", "name_en": "Night", "schedule": "evening", "zone_compound": "1"}
+        level = {"id": "night", "name_zh": "夜间", "name_en": "Night", "schedule_id": "evening", "zones_compound": "1"}
         assert (await officer.send_form("/access/levels/new", **level, escorts="1")).status_code == 303
         assert 'name="escorts" value="1" checked' in (await officer.get("/access/levels/night")).text
         picture = (await officer.get("/access/week?zone=compound")).text
@@ -65,7 +65,7 @@ async def test_a22_the_calendar_takes_a_kind_and_then_days(real_site: RealSite) 
 
 async def test_a36_a_lock_down_is_begun_and_ended_with_a_reason(real_site: RealSite) -> None:
     plan = {"id": "all", "name_zh": "全院封控", "name_en": "All", "zone_compound": "1", "minutes": "0", "rank": "1"}
-    rescue = {"id": "rescue", "name_zh": "救援", "name_en": "Rescue", "schedule": "always", "zone_compound": "1"}
+    rescue = {"id": "rescue", "name_zh": "救援", "name_en": "Rescue", "schedule_id": "always", "zones_compound": "1"}
     async with real_site.client(Role.SECURITY_OFFICER) as officer:
         assert "Nobody could pass any more" in (await officer.send_form("/lockdown/plans/new", **plan)).text
         done = await officer.send_form("/access/levels/new", **rescue, overrides_lockdown="1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from uuid import UUID
 
 import msgspec
@@ -81,7 +82,25 @@ def test_the_most_specific_tariff_wins() -> None:
         (stall, category): tariff.price
         for stall in ("hall", "bar")
         for category in ("staff", "guest")
-        if (tariff := snapshot.price("lunch", stall, category))
+        if (tariff := snapshot.price("lunch", stall, category, date(2026, 9, 7)))
     }
     assert prices == {("hall", "staff"): 4, ("hall", "guest"): 3, ("bar", "staff"): 2, ("bar", "guest"): 1}
-    assert snapshot.price("supper", "hall", "staff") is None
+    assert snapshot.price("supper", "hall", "staff", date(2026, 9, 7)) is None
+
+
+def test_c02_a_price_begins_on_its_business_day_and_holds_until_the_next_begins() -> None:
+    tariffs = [
+        TariffItem(MealId("lunch"), Fen(10)),
+        TariffItem(MealId("lunch"), Fen(30), valid_from=date(2027, 1, 1)),
+        TariffItem(MealId("lunch"), Fen(20), valid_from=date(2026, 10, 1)),
+        TariffItem(MealId("lunch"), Fen(7), category="staff", valid_from=date(2026, 12, 1)),
+    ]
+    snapshot = Snapshot.empty().with_changes(1, [StateItem(item_key(item), encode_item(item)) for item in tariffs])
+    days = [date(2026, 9, 30), date(2026, 10, 1), date(2026, 12, 31), date(2027, 1, 1)]
+
+    def prices(category: str) -> list[int]:
+        return [found.price for day in days if (found := snapshot.price("lunch", "hall", category, day))]
+
+    assert prices("guest") == [10, 20, 20, 30]
+    assert prices("staff") == [10, 20, 7, 7]
+    assert b"valid_from" not in encode_item(tariffs[0])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from cardcore.calendar import DAY_SECONDS
 from cardcore.ids import MealId, SiteId, StallId, TillId
 from cardcore.money import Fen
+from server.access.fields import FieldProblem
 from server.canteen import service
 from server.canteen.service import MealPeriod, Stall, Tariff, Till
 from server.database import Database
@@ -23,7 +24,7 @@ LUNCH = MealPeriod(MealId("lunch"), "Lunch", "午餐", 10 * HOUR, 14 * HOUR)
 NIGHT = MealPeriod(MealId("night"), "Night", "夜宵", 21 * HOUR, 2 * HOUR)
 
 
-def put_meals(database: Database, system: System, site: SiteId, *meals: MealPeriod) -> str | None:
+def put_meals(database: Database, system: System, site: SiteId, *meals: MealPeriod) -> FieldProblem | None:
     return database.write(lambda session: service.put_meals(session, system, site, meals, "test"))
 
 
@@ -59,7 +60,7 @@ class TestMeals:
         before = database.read(lambda session: policy.current_version(session, site))
         problem = put_meals(database, system, site, meal("other", start, end))
         assert problem is not None
-        assert reason in problem
+        assert reason in problem.advice
         assert database.read(lambda session: policy.current_version(session, site)) == before
 
     def test_hours_may_be_moved_for_some_days(self, database: Database, system: System, site: SiteId) -> None:
@@ -73,7 +74,9 @@ class TestMeals:
         hours = [snapshot.meals_on(date(2026, month, 1))[0].start_seconds // HOUR for month in (6, 7, 8, 9)]
         assert hours == [10, 11, 11, 10]
         longer = replace(summer, end_seconds=14 * HOUR + 1)
-        assert put_meals(database, system, site, longer) == "meals lunch-summer and tea overlap"
+        problem = put_meals(database, system, site, longer)
+        assert problem is not None
+        assert (problem.advice, problem.named) == ("meals lunch-summer and tea overlap", "tea")
 
     @pytest.mark.parametrize(
         ("change", "words"),
@@ -90,7 +93,7 @@ class TestMeals:
         put_meals(database, system, site, LUNCH)
         problem = put_meals(database, system, site, replace(meal("x", 15 * HOUR, 16 * HOUR), **change))  # type: ignore[arg-type]
         assert problem is not None
-        assert words in problem
+        assert words in problem.advice
 
     def test_a_meal_may_be_moved_over_its_own_old_time(self, database: Database, system: System, site: SiteId) -> None:
         put_meals(database, system, site, LUNCH)
@@ -110,10 +113,12 @@ class TestMeals:
 def test_a_till_needs_its_stall(database: Database, system: System, site: SiteId) -> None:
     till = Till(TillId("t01"), "Till", "一号机", "t01", StallId("main"))
 
-    def put() -> str | None:
+    def put() -> FieldProblem | None:
         return database.write(lambda session: service.put_tills(session, system, site, [till], "test"))
 
-    assert put() == "there is no stall main"
+    problem = put()
+    assert problem is not None
+    assert (problem.field, problem.advice) == ("stall_id", "there is no stall main")
     stalls = [Stall(StallId("main"), "Main", "主食堂")]
     database.write(lambda session: service.put_stalls(session, system, site, stalls, "test"))
     assert put() is None
@@ -124,12 +129,17 @@ class TestTariffs:
         put_meals(database, system, site, LUNCH)
         tariff = Tariff(MealId("lunch"), Fen(1200), category_id="staff")
         database.write(lambda session: service.put_tariffs(session, system, site, [tariff], "test"))
-        found = database.read(lambda session: policy.load_snapshot(session, site)).price("lunch", "main", "staff")
+        found = database.read(lambda session: policy.load_snapshot(session, site)).price(
+            "lunch", "main", "staff", date(2026, 9, 7)
+        )
         assert found is not None
         assert found.price == 1200
         assert database.write(lambda session: service.remove_tariff(session, system, site, tariff, "test"))
         assert (
-            database.read(lambda session: policy.load_snapshot(session, site)).price("lunch", "main", "staff") is None
+            database.read(lambda session: policy.load_snapshot(session, site)).price(
+                "lunch", "main", "staff", date(2026, 9, 7)
+            )
+            is None
         )
         assert not database.write(lambda session: service.remove_tariff(session, system, site, tariff, "test"))
 
@@ -142,4 +152,5 @@ class TestTariffs:
     def test_a_price_of_no_meal_is_refused(self, database: Database, system: System, site: SiteId) -> None:
         tariffs = [Tariff(MealId("brunch"), Fen(100))]
         problem = database.write(lambda session: service.put_tariffs(session, system, site, tariffs, "test"))
-        assert problem == "there is no meal brunch"
+        assert problem is not None
+        assert problem.advice == "there is no meal brunch"

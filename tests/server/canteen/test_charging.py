@@ -12,6 +12,7 @@ from cardcore.calendar import Interval
 from cardcore.canteen.limits import Pin
 from cardcore.ids import AccountId, CredentialKey, SiteId, TillId
 from cardcore.money import Fen
+from server.access.fields import FieldProblem
 from server.canteen import charging, pins
 from server.canteen.charging import Eligibility, Limit, MealSubsidy, Rate, TillCharging
 from server.database import Database, WriteSession
@@ -25,7 +26,7 @@ KEYED = TillCharging(mode="keyed", presence="in_today", zone_id="compound", serv
 
 def set_charging(
     database: Database, system: System, site: SiteId, values: TillCharging, till: str = "t01"
-) -> str | None:
+) -> FieldProblem | None:
     return database.write(
         lambda session: charging.set_till_charging(session, system, site, TillId(till), values, "test")
     )
@@ -79,21 +80,23 @@ def test_a_till_is_told_how_to_charge_and_what_it_may_do_alone(
 def test_wrong_settings_are_refused_in_words(values: TillCharging, words: str) -> None:
     problem = charging.charging_problem(values, {"compound"})
     assert problem is not None
-    assert words in problem
+    assert words in problem.advice
 
 
 def test_a_refused_setting_changes_nothing(database: Database, system: System, site: SiteId, till: TillId) -> None:
     assert set_charging(database, system, site, KEYED) is None
     before = published(database, site)
     assert set_charging(database, system, site, replace(KEYED, mode="moon")) is not None
-    assert set_charging(database, system, site, KEYED, till="t99") == "there is no till t99"
+    unknown = set_charging(database, system, site, KEYED, till="t99")
+    assert unknown is not None
+    assert unknown.advice == "there is no till t99"
     assert published(database, site).till(till) == before.till(till)
 
 
 def test_limits_rates_and_eligibility_reach_the_edge_and_go_again(
     database: Database, system: System, site: SiteId, till: TillId
 ) -> None:
-    def write(session: WriteSession) -> list[str | None]:
+    def write(session: WriteSession) -> list[FieldProblem | None]:
         return [
             charging.put_limit(session, system, site, Limit("a", "day", 3, Fen(900), soft=True), "test"),
             charging.put_rate(session, system, site, Rate("staff", discount_percent=20), "test"),
@@ -110,8 +113,10 @@ def test_limits_rates_and_eligibility_reach_the_edge_and_go_again(
     assert [snapshot.eligible(who, "main", "lunch") for who in ("staff", "guest")] == [True, False]
     assert database.write(lambda session: charging.remove_limit(session, system, site, "a", "test"))
     assert database.write(lambda session: charging.remove_eligibility(session, system, site, "main", "lunch", "test"))
+    assert database.write(lambda session: charging.remove_rate(session, system, site, "*", "staff", "test"))
     after = published(database, site)
     assert (after.limits_for("staff", "main", "lunch"), after.eligible("guest", "main", "lunch")) == ((), True)
+    assert after.rate("main", "staff") is None
 
 
 def test_c26_a_subsidy_of_first_taps_reaches_the_edge_and_goes_again(
@@ -155,7 +160,7 @@ def test_c26_a_subsidy_of_first_taps_reaches_the_edge_and_goes_again(
 def test_a_wrong_rule_is_refused_in_words(
     database: Database, system: System, site: SiteId, till: TillId, what: Rule, words: str
 ) -> None:
-    def write(session: WriteSession) -> str | None:
+    def write(session: WriteSession) -> FieldProblem | None:
         if isinstance(what, Limit):
             return charging.put_limit(session, system, site, what, "test")
         if isinstance(what, Rate):
@@ -166,7 +171,7 @@ def test_a_wrong_rule_is_refused_in_words(
 
     problem = database.write(write)
     assert problem is not None
-    assert words in problem
+    assert words in problem.advice
 
 
 def test_five_wrong_pins_block_the_right_one_until_it_is_set_anew(
