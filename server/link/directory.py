@@ -13,8 +13,8 @@ import structlog
 
 from cardcore.ids import DeviceId, SiteId
 from cardcore.wire.messages import Command, CommandDone, Goodbye, GoodbyeCode
+from server.link.answers import revoked
 from server.link.ports import Devices, Policy, Run
-from server.link.session import revoked
 
 log = structlog.get_logger()
 

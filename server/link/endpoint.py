@@ -8,10 +8,12 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from cardcore.ids import DeviceId
 from server.audit.origin import coming_from, of_device
 from server.link.directory import Directory
 from server.link.handshake import introduce
 from server.link.ports import OUTAGES, Audit, CardDesk, Channel, Devices, LinkClosedError, NoCardDesk, Policy, Run
+from server.link.quotas import Meter
 from server.link.session import Session
 from server.link.witness_feed import WitnessFeed
 from server.system import System
@@ -81,6 +83,8 @@ class Endpoint:
         self._key = key
         self.audit: Audit | None = None
         """The log whose checkpoints are offered to every daemon."""
+        self._meters: dict[DeviceId, Meter] = {}
+        """Of every device that connected since this process began."""
         self.desk: CardDesk = NoCardDesk()
         """Who answers for the cards of every device that connects from now on."""
 
@@ -104,6 +108,7 @@ class Endpoint:
         if self.audit is not None:
             session.witness = WitnessFeed(self.audit, self._devices, self._run, who.device, session.send)
         session.desk = self.desk
+        session.meter = self._meters.setdefault(session.device, Meter(self._system.clock))
         with coming_from(of_device(session.device)):
             await self._converse(session, who.device.name, who.hello.software)
 

@@ -20,7 +20,6 @@ from cardcore.canteen.limits import Pin
 from cardcore.clock import to_millis
 from cardcore.ids import DeviceId, SiteId, TapKey
 from cardcore.journal import Intent, read_body
-from cardcore.reasons import Reason
 from cardcore.wire import codec, signing
 from cardcore.wire.messages import (
     COMMAND_LIFE_MS,
@@ -39,7 +38,6 @@ from cardcore.wire.messages import (
     KeyAsk,
     Ping,
     Pong,
-    RecordStatus,
     StateCurrent,
     StateInstalled,
     Tap,
@@ -49,6 +47,7 @@ from cardcore.wire.messages import (
     UploadAck,
 )
 from server.link import policy_feed
+from server.link.answers import decision, revoked, set_aside
 from server.link.handshake import UPLOAD_CREDIT, Introduced
 from server.link.ports import (
     OUTAGES,
@@ -62,9 +61,10 @@ from server.link.ports import (
     Returned,
     Run,
 )
+from server.link.quotas import Flow, Meter
 from server.link.witness_feed import WitnessFeed
 from server.system import System
-from server.taps.arrivals import Arrival, LiveDecision, Receipt
+from server.taps.arrivals import Arrival, Receipt
 from server.taps.batcher import Batcher, BusyError
 
 Work = Callable[..., Coroutine[Any, Any, None]]
@@ -123,6 +123,8 @@ class Session:
         """Offers the audit log's checkpoints; none where the server keeps no log."""
         self.desk: CardDesk = NoCardDesk()
         """Answers for cards; without one every key is refused."""
+        self.meter = Meter(system.clock)
+        """What this device may still ask; the endpoint keeps one over all its connections."""
         self._heard = 0
         self._encoding = asyncio.Lock()
         """What an encoder says is taken in the order in which it was said; questions for keys do not wait for it."""
@@ -193,10 +195,10 @@ class Session:
                     self._uploads.put_nowait(upload)
             case Ping() as ping:
                 await self._send(Pong(ping.id, ping.sent_ms, to_millis(self._system.clock.now())))
-            case StateInstalled() as state:
+            case StateInstalled(parts_left=left) as state if left >= 0:
                 await self._state(state)
-            case Health() as health:
-                self._spawn(self._noted, self._devices.healthy, self.device, health)
+            case StateInstalled() | Health() as status:
+                self._status(status)
             case CommandDone() as done:
                 self._done(done)
             case KeyAsk() | EncoderCard() | EncoderStep() | EncoderDone() | CardShown() as said:
@@ -219,7 +221,7 @@ class Session:
 
     def _hear(self, said: AboutCards) -> None:
         """Hand a message about a card to the desk. One too many is dropped: the card's dialogue ends by itself."""
-        if self._heard < MAX_HEARD:
+        if self._has_left(Flow.QUESTIONS) and self._heard < MAX_HEARD:
             self._heard += 1
             self._spawn(self._answer, said)
 
@@ -247,7 +249,7 @@ class Session:
         """Find out what the PIN proves, then hand the tap in: the batch never waits for a hash."""
         intent = read_body(tap.record)
         pin = Pin.NONE
-        if isinstance(intent, Intent):
+        if self._has_left(Flow.PINS) and isinstance(intent, Intent):
             try:
                 pin = await self._run(self._devices.pin, self.site, intent.credential, tap.pin)
             except OUTAGES as error:
@@ -257,6 +259,11 @@ class Session:
     def _decide(self, tap: Tap, pin: Pin = Pin.NONE) -> None:
         """Hand a tap in. No answer where that cannot be: the daemon decides by itself at its deadline."""
         if tap.epoch != self._hello.epoch or self._live_taps >= MAX_LIVE_TAPS or self._is_restored:
+            return
+        if not self.meter.allows(Flow.SET_ASIDE):
+            self._flooded(Flow.SET_ASIDE)
+            return
+        if not self._has_left(Flow.RECORDS):
             return
         key = TapKey(self.device, tap.epoch, tap.record.seq)
         try:
@@ -272,8 +279,10 @@ class Session:
         self._live_taps -= 1
         if not isinstance(answer, Receipt):
             self._not_stored(answer, live=True)
-        elif answer.decision is not None:
-            self._answers.append(_decision(key, answer, answer.decision))
+            return
+        self.meter.charge(Flow.SET_ASIDE, set_aside(answer))
+        if answer.decision is not None:
+            self._answers.append(decision(key, answer, answer.decision))
             self._answered.set()
 
     async def _send_answers(self) -> None:
@@ -289,11 +298,32 @@ class Session:
             if not self._credible(upload):
                 await self.end(Goodbye(GoodbyeCode.PROTOCOL, "The signature of an upload is wrong."))
                 return
+            await self._slowed(Flow.RECORDS, len(upload.records))
             receipt = await self._submit(Arrival(self._link, upload.epoch, upload.records, live=False))
             if receipt is None:
                 await self.end(Goodbye(GoodbyeCode.BUSY, "The server cannot store now.", retry_after_ms=1000))
                 return
+            await self._slowed(Flow.SET_ASIDE, set_aside(receipt))
             await self._send(UploadAck(upload.epoch, receipt.acked_through, receipt.statuses, UPLOAD_CREDIT))
+
+    async def _slowed(self, flow: Flow, amount: int) -> None:
+        """Let a device that is beyond its allowance wait: it hands in everything, and nobody else notices."""
+        wait_ms = self.meter.charge(flow, amount)
+        if wait_ms:
+            self._flooded(flow)
+            await asyncio.sleep(wait_ms / 1000)
+
+    def _has_left(self, flow: Flow) -> bool:
+        """Take one of an allowance; False, and somebody is told, when nothing is left of it."""
+        taken = self.meter.takes(flow)
+        if not taken:
+            self._flooded(flow)
+        return taken
+
+    def _flooded(self, flow: Flow) -> None:
+        if self.meter.alarm_is_due(flow):
+            log.warning("device_flooding", device=str(self.device), what=flow.value)
+            self._spawn(self._noted, self._devices.alarm, self.device, "device_flooding", {"what": flow.value})
 
     def _credible(self, upload: Upload) -> bool:
         if upload.epoch != self._hello.epoch or not 0 < len(upload.records) <= MAX_UPLOAD_RECORDS:
@@ -359,9 +389,6 @@ class Session:
 
     async def _state(self, state: StateInstalled) -> None:
         """Take what a daemon says of its policy; refused cards in order: a part that is lost ends the session."""
-        if state.parts_left < 0:
-            self._spawn(self._installed, state)
-            return
         version = max(state.version, state.deny_version)
         refused = Returned(state.refused, version, last=state.parts_left == 0)
         try:
@@ -371,6 +398,14 @@ class Session:
             await self.end(Goodbye(GoodbyeCode.BUSY, "The server cannot store now.", retry_after_ms=1000))
         else:
             self.policy_moved()
+
+    def _status(self, status: StateInstalled | Health) -> None:
+        if not self._has_left(Flow.STATUS):
+            return
+        if isinstance(status, Health):
+            self._spawn(self._noted, self._devices.healthy, self.device, status)
+        else:
+            self._spawn(self._installed, status)
 
     async def _installed(self, state: StateInstalled) -> None:
         await self._noted(self._devices.installed, self.device, state.version, state.deny_version, state.problem)
@@ -401,38 +436,9 @@ class Session:
         task.add_done_callback(self._tasks.discard)
 
 
-def revoked() -> Goodbye:
-    """Return what a revoked device is told."""
-    advice = "This device was revoked. Enrol it again with a new one-time code: onecard device code NAME."
-    return Goodbye(GoodbyeCode.REVOKED, advice)
-
-
 async def _until_closed(work: Work, *args: object) -> None:
     """Let a task end quietly when its link does; `serve` notices by itself."""
     try:
         await work(*args)
     except LinkClosedError:
         log.debug("link_closed_in_task")
-
-
-def _decision(key: TapKey, receipt: Receipt, decision: LiveDecision) -> TapDecision:
-    status = receipt.statuses[0][1]
-    usable = status in {RecordStatus.STORED, RecordStatus.DUPLICATE}
-    return TapDecision(
-        epoch=key.epoch,
-        seq=key.seq,
-        status=status,
-        granted=decision.granted and usable,
-        reason=decision.reason if usable else Reason.SERVER_FAULT,
-        policy_version=decision.policy_version,
-        acked_through=receipt.acked_through,
-        amount=decision.amount,
-        balance_after=decision.balance_after,
-        meal=decision.meal,
-        holder=decision.holder,
-        discount=decision.discount,
-        surcharge=decision.surcharge,
-        rights=decision.rights,
-        credit=decision.credit,
-        subsidy=decision.subsidy,
-    )

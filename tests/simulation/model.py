@@ -244,7 +244,7 @@ class Model:
             return
         subsidy = min(amount, max(0, account.subsidy))
         cash = amount - subsidy
-        assert forced or cash <= account.cash, "the model itself overdraws"
+        assert forced or cash <= max(0, account.cash), "the model itself overdraws"
         account.subsidy -= subsidy
         account.cash -= cash
         account.meals[day] = account.meals.get(day, 0) + 1

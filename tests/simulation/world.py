@@ -292,6 +292,8 @@ def run_story(story: Story, make_backend: MakeBackend) -> RunResult:
             loop.run_until_complete(world.play())
         except (StandstillError, EndlessError) as error:
             world.history.violate("I22", repr(error))
+        except Exception as error:  # noqa: BLE001 - a fault of the simulation itself is a red seed, not the campaign's end
+            world.history.violate("simulator", repr(error))
         history = world.history
         return RunResult(
             story, tuple(history.violations), history.reached, history.digest, tuple(history.lines),
