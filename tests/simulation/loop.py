@@ -53,10 +53,11 @@ class LivingTask(asyncio.Task[Any]):
     _numbers = 0
 
     def __init__(self, coro: Coroutine[Any, Any, Any], *, loop: VirtualLoop, context: Context | None) -> None:
-        self.life = LIFE.get() if context is None else context.get(LIFE)
+        self.context = copy_context() if context is None else context
+        self.life = self.context.get(LIFE)
         LivingTask._numbers += 1
         self._number = LivingTask._numbers
-        super().__init__(coro, loop=loop, context=context)
+        super().__init__(coro, loop=loop, context=self.context)
 
     def __hash__(self) -> int:
         return self._number
@@ -180,10 +181,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._burying = True
         for task in (*self._buried, *asyncio.all_tasks(self)):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
+            assert isinstance(task, LivingTask)
             coroutine = task.get_coro()
             for _ in range(CLOSING_TRIES):
                 with suppress(RuntimeError, asyncio.CancelledError):
-                    coroutine.close()
+                    task.context.run(coroutine.close)  # where its `finally` blocks find what they set
                     break
         self._buried.clear()
         self._ready.clear()

@@ -8,6 +8,7 @@ import random
 from asyncio.base_events import BaseEventLoop
 from asyncio.events import Handle, TimerHandle
 from collections import deque
+from contextvars import ContextVar
 
 import pytest
 
@@ -125,3 +126,28 @@ def test_the_seed_mixes_the_hosts_and_keeps_the_order_within_each() -> None:
 
 def test_one_seed_gives_one_order() -> None:
     assert [order(seed) for seed in range(200)] == [order(seed) for seed in range(200)]
+
+
+def test_what_a_killed_task_set_is_put_back_where_it_was_set() -> None:
+    name: ContextVar[str] = ContextVar("name", default="nobody")
+    ended: list[str] = []
+
+    async def host() -> None:
+        before = name.set("host")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            name.reset(before)
+            ended.append(name.get())
+
+    async def main(loop: VirtualLoop) -> None:
+        life = Life("host")
+        loop.start(life, host())
+        await asyncio.sleep(1)
+        loop.kill(life)
+
+    loop = VirtualLoop()
+    loop.run_until_complete(main(loop))
+    loop.bury()
+    loop.close()
+    assert ended == ["nobody"]
