@@ -19,6 +19,42 @@ def test_each_database_is_fresh(embedded_postgres: PrivatePostgres) -> None:
     assert found == (0,)
 
 
+def test_a_used_database_comes_back_as_it_was_made(embedded_postgres: PrivatePostgres) -> None:
+    with (
+        embedded_postgres.fresh_database(migrated=True) as first,
+        psycopg.connect(first, autocommit=True) as connection,
+    ):
+        before = connection.execute("SELECT * FROM audit_tree").fetchall()
+        connection.execute(
+            "INSERT INTO site (id, slug, name_en, name_zh, created_at) VALUES (gen_random_uuid(), 'a', 'A', 'A', now())"
+        )
+        connection.execute("DELETE FROM alembic_version")
+    with embedded_postgres.fresh_database(migrated=True) as second, psycopg.connect(second) as connection:
+        assert connection.execute("SELECT count(*) FROM site").fetchone() == (0,)
+        assert connection.execute("SELECT * FROM audit_tree").fetchall() == before
+        assert connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
+    assert second == first
+
+
+def test_a_database_whose_shape_was_changed_is_not_given_out_again(embedded_postgres: PrivatePostgres) -> None:
+    changes = (
+        "ALTER TABLE charge RENAME TO hidden",
+        "ALTER TABLE record ADD CONSTRAINT poison CHECK (seq <> 2)",
+        "ALTER TABLE audit DISABLE TRIGGER append_only",
+        "ALTER TABLE site ALTER COLUMN slug DROP NOT NULL",
+        "CREATE TABLE mark (number int)",
+    )
+    used = set()
+    for change in changes:
+        with (
+            embedded_postgres.fresh_database(migrated=True) as url,
+            psycopg.connect(url, autocommit=True) as connection,
+        ):
+            connection.execute(change)
+        assert url not in used
+        used.add(url)
+
+
 def test_a_dropped_database_takes_its_connections_along(embedded_postgres: PrivatePostgres) -> None:
     with embedded_postgres.fresh_database(migrated=False) as url:
         forgotten = psycopg.connect(url)

@@ -104,11 +104,13 @@ def _lend(warm: PrivatePostgres) -> None:
     """Let every cluster that a test starts be the warm one."""
 
     def start(self: PrivatePostgres) -> None:
-        self._server, self._template_made = warm._server, True
+        self._server, self._first_rows = warm._server, warm._first_rows
         self._numbers = itertools.count(os.getpid() * DATABASES_A_TRY)
 
     PrivatePostgres.start = start  # type: ignore[method-assign]
     PrivatePostgres.stop = lambda self: None  # type: ignore[method-assign]  # noqa: ARG005 - a method
+    # A try ends without giving back what it swept: so it drops its databases.
+    PrivatePostgres._swept = lambda self, name: False  # type: ignore[method-assign]  # noqa: ARG005 - a method
 
 
 def _in_a_fork(work: Callable[[], int]) -> int:
