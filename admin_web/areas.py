@@ -44,6 +44,7 @@ from admin_web.pages import (
     tokens,
     vehicles,
     visitors,
+    webhooks,
     why,
     zones,
 )
@@ -83,6 +84,7 @@ AREAS: tuple[Area, ...] = (
     device_deeds.AREA,
     staff.AREA,
     tokens.AREA,
+    webhooks.AREA,
     audit.AREA,
     visitors.AREA,
     crews.AREA,

@@ -32,6 +32,7 @@ from server.secrets_file import ServerSecrets
 from server.staff.passwords import Passwords
 from server.staff.sign_in import Opening, SessionView, SignInResult
 from server.system import System
+from server.webhooks.targets import Target
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
@@ -177,3 +178,5 @@ class PageServices:
     """Signs visitors' passes; without keys none is signed."""
     document_secret: bytes = b""
     """The key under which document numbers are hashed."""
+    webhook_targets: tuple[Target, ...] = ()
+    """Where webhooks may go."""

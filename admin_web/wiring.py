@@ -58,4 +58,5 @@ def page_services(parts: Parts, site: SiteName) -> PageServices:
         devices=DevicePages(shown),
         keys=parts.keys,
         document_secret=parts.secrets.document_secret,
+        webhook_targets=parts.webhook_targets,
     )

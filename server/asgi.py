@@ -57,7 +57,9 @@ def create_app(settings: Settings, system: System | None = None) -> FastAPI:
         )
     )
     app.include_router(enrolment_router(parts.database, parts.run, parts.system, parts.secrets, parts.pump.nudge))
-    app.state.api = ApiParts(parts.database, parts.run, parts.system, parts.secrets.document_secret)
+    app.state.api = ApiParts(
+        parts.database, parts.run, parts.system, parts.secrets.document_secret, parts.secrets, parts.webhook_targets
+    )
     app.include_router(api_router())
     app.add_middleware(BodyLimit)
     app.add_middleware(FromAddress)

@@ -45,6 +45,9 @@ from server.system import System, real_system
 from server.taps.batcher import Batcher
 from server.taps.repository import PostgresTaps
 from server.taps.service import TapService
+from server.webhooks.sending import trust_of
+from server.webhooks.targets import parse_targets
+from server.webhooks.task import Webhooks
 
 YOUNG_OBJECTS = 100_000
 """Containers made before the collector looks for cycles. Taps leave none behind, and at Python's own 700 the collector
@@ -94,6 +97,9 @@ class Parts:
         self._housekeeping = Housekeeping(self.database, self.run, self.system)
         self._monthly = MonthlyTask(self.database, self.run, self.system)
         self._lookout = Lookout(self.database, self.run, self.system)
+        self.webhook_targets = parse_targets(settings.webhook_targets)
+        outgoing = (self.webhook_targets, trust_of(settings.webhook_ca_file))
+        self._webhooks = Webhooks(self.database, self.bus, self.system, self.secrets, outgoing)
         self._tasks: list[asyncio.Task[None]] = []
         self._thresholds = gc.get_threshold()
 
@@ -108,6 +114,7 @@ class Parts:
         self.spawn("housekeeping", self._housekeeping.serve())
         self.spawn("monthly", self._monthly.serve())
         self.spawn("lookout", self._lookout.serve())
+        self.spawn("webhooks", self._webhooks.serve())
         self.spawn("directory-watch", self.directory.watch())
         self.spawn("sweep", keep_sweeping(self.database, self.run, self.system, self.metrics))
         # What stands now lives as long as the process: keeping it out of collections takes them out of the p99.

@@ -16,6 +16,8 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from server.webhooks.targets import parse_targets
+
 PREFIX = "ONECARD_"
 CONFIG_VARIABLE = "ONECARD_CONFIG"
 OTHER_PREFIXES = ("ONECARD_READER_", "ONECARD_MOCK_", "ONECARD_DEMO_", "ONECARD_BENCH_", "ONECARD_TEST_")
@@ -42,6 +44,8 @@ _ALLOWED: Mapping[str, str] = {
     "keys_token": "the label of the PKCS#11 token",
     "backup_dir": "a folder that this account may write, best on another disk, e.g. /mnt/backup/onecard",
     "backups_kept": "a number from 1 to 365",
+    "webhook_targets": "https://HOST[:PORT][@NETWORK] with commas between, e.g. https://erp.lan@10.1.0.0/16",
+    "webhook_ca_file": "the path of a PEM file that can be read",
     "wal_archive_dir": "a folder on another disk for the log of the embedded PostgreSQL, or empty",
 }
 
@@ -86,6 +90,8 @@ class Settings(BaseSettings):
     backup_dir: Path | None = None
     backups_kept: int = Field(default=7, ge=1, le=365)
     wal_archive_dir: Path | None = None
+    webhook_targets: str = ""
+    webhook_ca_file: Path | None = None
 
     @field_validator("database_url")
     @classmethod
@@ -121,7 +127,13 @@ class Settings(BaseSettings):
     def _is_folder(cls, value: object) -> object:
         return Path(str(value)).expanduser().absolute() if value else None
 
-    @field_validator("tls_certificate", "tls_key", mode="before")
+    @field_validator("webhook_targets")
+    @classmethod
+    def _are_targets(cls, value: str) -> str:
+        parse_targets(value)
+        return value
+
+    @field_validator("tls_certificate", "tls_key", "webhook_ca_file", mode="before")
     @classmethod
     def _is_file(cls, value: object) -> object:
         if not value:

@@ -45,6 +45,7 @@ class AlarmKind(StrEnum):
     VISITOR_ASTRAY = "visitor_astray"
     CHECKPOINT_MISSED = "checkpoint_missed"
     ZONE_FULL = "zone_full"
+    WEBHOOK_STOPPED = "webhook_stopped"
 
 
 class Severity(StrEnum):
@@ -72,7 +73,7 @@ class Occurrence(StrEnum):
 _K = AlarmKind
 _FAULTS = frozenset({
     _K.SENSOR_STUCK, _K.RELAY_FAILED, _K.READER_OFFLINE, _K.PORT_LOST, _K.DEVICE_OFFLINE, _K.JOURNAL_FILLING,
-    _K.JOURNAL_CHECK_FAILED, _K.READER_POWER, _K.LINE_FAULT,
+    _K.JOURNAL_CHECK_FAILED, _K.READER_POWER, _K.LINE_FAULT, _K.WEBHOOK_STOPPED,
 })  # fmt: skip
 _URGENT = frozenset({
     _K.FORCED, _K.FIRE, _K.READER_TAMPERED, _K.SECURITY, _K.CARD_STOLEN, _K.CARD_NOT_GENUINE, _K.DIRECTORY_COPIED,

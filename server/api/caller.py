@@ -19,9 +19,11 @@ from cardcore.ids import SiteId, StaffId
 from server.database import Database, ReadSession, WriteSession
 from server.link.ports import Run
 from server.problem import Problem, ProblemError
+from server.secrets_file import ServerSecrets
 from server.staff.roles import Permission
 from server.system import System
 from server.tokens import service as tokens
+from server.webhooks.targets import Target
 
 Answer = TypeVar("Answer")
 
@@ -37,6 +39,8 @@ class ApiParts:
     system: System
     document_secret: bytes = b""
     """The key under which document numbers are hashed."""
+    secrets: ServerSecrets | None = None
+    webhook_targets: tuple[Target, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

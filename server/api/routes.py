@@ -24,6 +24,7 @@ from server.tokens import api as tokens
 from server.tours import api as tours
 from server.vehicles import api as vehicles
 from server.visitors import api as visitors
+from server.webhooks import api as webhooks
 
 PREFIX = "/api/v1"
 VERSION = "1"
@@ -46,6 +47,7 @@ NOUNS: tuple[APIRouter, ...] = (
     books.router,
     desk.router,
     events.router,
+    webhooks.router,
 )
 """One router a noun, from its own `api` module."""
 

@@ -184,6 +184,12 @@ DEEDS: Mapping[str, Words] = MappingProxyType(
         "visitor_unwanted_set": Words("turned a visitor away for good", "设置访客黑名单"),
         "visitors_forgotten": Words("forgot visitors of long ago", "清除过期访客"),
         "visits_exported": Words("exported the visitor register", "导出访客登记"),
+        "webhook_added": Words("added a webhook", "添加事件推送"),
+        "webhook_paused": Words("paused a webhook", "暂停事件推送"),
+        "webhook_removed": Words("removed a webhook", "删除事件推送"),
+        "webhook_replayed": Words("had a webhook send again", "重新推送事件"),
+        "webhook_resumed": Words("let a webhook go on", "恢复事件推送"),
+        "webhook_secret_rotated": Words("gave a webhook a new secret", "更换推送密钥"),
         "zone_put": Words("set a zone", "设置区域"),
         "zone_reset": Words("reset who is in a zone", "重置区域人数"),
     }

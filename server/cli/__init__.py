@@ -41,6 +41,7 @@ COMMANDS = {
     "desk": "a cashier's shift: cash over the counter, undo, closing an account",
     "money": "ask for refunds, corrections, monthly plans; set purse rules; list debts",
     "approval": "list what waits for a second person, and decide it",
+    "webhook": "send events to other programs: add, test, pause, send again, look at deliveries",
     "seed": "write the reference site into the database",
 }
 WITH_OWN_OPTIONS = {

@@ -76,6 +76,8 @@ class Permission(StrEnum):
     SETTLE = "settle"
     """To draw up a stall's settlement sheet, and to mark one paid that another person drew up."""
     AUDIT_READ = "audit_read"
+    WEBHOOKS_WRITE = "webhooks_write"
+    """To say where events are sent; shows their delivery."""
     VISITS_READ = "visits_read"
     """The visitor register."""
     VISITS_WRITE = "visits_write"
@@ -215,7 +217,15 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
             }
         ),
         Role.SYSTEM_ADMIN: frozenset(
-            {_P.OVERVIEW_READ, _P.LIVE_READ, _P.DEVICES_READ, _P.DEVICES_WRITE, _P.ACCESS_WRITE, _P.STAFF_WRITE}
+            {
+                _P.OVERVIEW_READ,
+                _P.LIVE_READ,
+                _P.DEVICES_READ,
+                _P.DEVICES_WRITE,
+                _P.ACCESS_WRITE,
+                _P.STAFF_WRITE,
+                _P.WEBHOOKS_WRITE,
+            }
         ),
         Role.RECEPTION: frozenset(
             {

@@ -70,7 +70,10 @@ class RealSite:
         self.passwords = Passwords(self.system.ids, memory_kib=8, time_cost=1)
         self.people: dict[Role, PersonId] = {}
         self.staff: dict[Role, StaffId] = {role: self.hire(role, str(role)) for role in Role}
-        self.app = create_app(Settings(database_url=url, data_dir=folder, log_level="warning"), self.system)
+        settings = Settings(
+            database_url=url, data_dir=folder, log_level="warning", webhook_targets="https://hooks.example"
+        )
+        self.app = create_app(settings, self.system)
 
     def close(self) -> None:
         """Let go of the database; what was served has stopped its parts itself."""
