@@ -30,6 +30,7 @@ from reader_daemon.notify import Notifier
 from reader_daemon.policy import Policy
 from reader_daemon.ports import MakePorts
 from reader_daemon.positions import Positions
+from reader_daemon.reader_keys import KEY_ORDERS, ReaderKeys
 from reader_daemon.recorder import Recorder
 from reader_daemon.signals import SIGNAL_LIFE_MS, encoder_signals, identify_signals
 from reader_daemon.store.ballast import BALLAST_BYTES
@@ -81,6 +82,8 @@ class Parts:
     """The way of card dialogues' questions to the server; the daemon binds it before the ports are made."""
     encoders: Encoders = field(default_factory=Encoders)
     """The readers that make cards, bound likewise."""
+    reader_keys: ReaderKeys | None = None
+    """Who gives OSDP readers their keys, bound likewise; None where a daemon has no such readers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +148,12 @@ class Daemon:
         parts.encoders.bind(asyncio.get_running_loop(), self.uplink.cards, self._feedback)
         ports = parts.make_ports(intake.sink)
         await self._make_desks(ports, intake)
+        if parts.reader_keys is not None:
+            parts.reader_keys.bind(asyncio.get_running_loop(), parts.run_policy, self._devices.tell)
         tasks = [asyncio.create_task(desk.run(), name=f"desk {name}") for name, desk in self._desks.items()]
         tasks.append(asyncio.create_task(self._devices.run(), name="devices"))
+        if parts.reader_keys is not None:
+            tasks.append(asyncio.create_task(parts.reader_keys.run(), name="reader keys"))
         tasks.append(asyncio.create_task(self.uplink.run(), name="uplink"))
         tasks.append(asyncio.create_task(self._tick(), name="tick"))
         tasks.append(asyncio.create_task(self._check_daily(), name="daily check"))
@@ -298,7 +305,7 @@ class Daemon:
             deny_version=self.policy.deny_version,
             clock_skew_ms=self._clock_watch.skew_ms,
             memory_bytes=resident_bytes(),
-            readers=self._devices.health(self._place_of, self._parts.encoders.names),
+            readers=self._devices.health(self._place_of, self._key_of, self._parts.encoders.names),
             sync_p95_us=self.journal.sync_times.p95_us(),
         )
 
@@ -310,6 +317,10 @@ class Daemon:
         snapshot = self.policy.snapshot
         place = snapshot.lane_of_reader.get(reader) or snapshot.till_of_reader.get(reader)
         return place.id if place is not None else ""
+
+    def _key_of(self, reader: str) -> str:
+        keys = self._parts.reader_keys
+        return keys.state(reader) if keys is not None else ""
 
     async def run_command(self, command: Command, deadline_ms: int) -> CommandDone:
         """See `UplinkOwner`."""
@@ -326,6 +337,12 @@ class Daemon:
                 for action in identify_signals():
                     self.tell(command.place, action, self._clock.monotonic_ms() + SIGNAL_LIFE_MS)
                 return CommandDone(command.nonce, "done")
+            case _ if self._parts.reader_keys is not None and command.kind in KEY_ORDERS:
+                done = await self._parts.reader_keys.order(command)
+                self.uplink.health_changed()
+                return done
+            case _:
+                return CommandDone(command.nonce, "unknown", "this box has no OSDP reader")
 
     async def late_decision(self, decision: TapDecision) -> None:
         """See `UplinkOwner`."""

@@ -80,10 +80,14 @@ class DeviceWatch:
             happened = await self._queue.get()
             await self._recorder.event(happened.event, happened.place, happened.detail, alarm=happened.alarm)
 
-    def health(self, place_of: Callable[[str], str], encoders: Collection[str] = ()) -> tuple[ReaderHealth, ...]:
-        """Return every reader's condition; `place_of` names the lane or till it serves."""
+    def health(
+        self, place_of: Callable[[str], str], key_of: Callable[[str], str], encoders: Collection[str] = ()
+    ) -> tuple[ReaderHealth, ...]:
+        """Return every reader's condition; `place_of` names the lane or till it serves, `key_of` how its key stands."""
         return tuple(
-            ReaderHealth(name, place_of(name), status.online, status.secure, _detail(status), name in encoders)
+            ReaderHealth(
+                name, place_of(name), status.online, status.secure, _detail(status), name in encoders, key_of(name)
+            )
             for name, status in self._status.items()
         )
 

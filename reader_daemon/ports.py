@@ -16,8 +16,8 @@ from reader_daemon.protocols.card.desfire import DesfireReader
 from reader_daemon.protocols.card.dialogue import CardPolicy
 from reader_daemon.protocols.card.pkoc import PkocReader
 from reader_daemon.protocols.osdp.keys import WeakKeyError
-from reader_daemon.protocols.osdp.settings import ReaderSettings
-from reader_daemon.settings import CardSettings, OsdpBusPort, OsdpReader, PcscReaderPort, Settings, SettingsError
+from reader_daemon.reader_keys import ReaderKeys
+from reader_daemon.settings import CardSettings, OsdpBusPort, PcscReaderPort, Settings, SettingsError
 from reader_daemon.system import System
 from reader_daemon.transports.line_scanner import LineScanner, LineScannerSettings
 from reader_daemon.transports.osdp_bus import BusSettings, OsdpBus
@@ -30,14 +30,20 @@ MakePorts = Callable[[EventSink], tuple[ReaderPort, ...]]
 
 
 def build_ports(
-    settings: Settings, system: System, sink: EventSink, keys: KeySourceOf, encoders: Encoders
+    settings: Settings,
+    system: System,
+    sink: EventSink,
+    keys: KeySourceOf,
+    encoders: Encoders,
+    reader_keys: ReaderKeys,
 ) -> tuple[ReaderPort, ...]:
     """Make every port of the settings; raises SettingsError naming the reader whose key cannot be used.
 
     `keys` gives each PC/SC reader the key source its cards are proved with; `encoders` serves those that make cards.
+    `reader_keys` knows the keys of OSDP readers and gives them new ones.
     """
     clock, ids = system.clock, system.ids
-    ports: list[ReaderPort] = [OsdpBus(_bus(bus), sink, clock, ids) for bus in settings.buses]
+    ports: list[ReaderPort] = [_bus(bus, sink, system, reader_keys) for bus in settings.buses]
     if settings.pcsc_readers:
         readers = [_pcsc(reader, settings.cards, keys, clock) for reader in settings.pcsc_readers]
         readers = [
@@ -53,21 +59,23 @@ def build_ports(
     return tuple(ports)
 
 
-def _bus(bus: OsdpBusPort) -> BusSettings:
+def _bus(bus: OsdpBusPort, sink: EventSink, system: System, keys: ReaderKeys) -> OsdpBus:
+    configured = {one.name: None if one.key_file is None else read_key(one.key_file) for one in bus.readers}
+    readers = []
+    for one in bus.readers:
+        try:
+            readers.append(keys.settings(one.name, one.address, configured[one.name]))
+        except WeakKeyError as error:
+            msg = f"{one.key_file}: the key of reader {one.name} must not be used: {error}"
+            raise SettingsError(msg) from error
     try:
-        return BusSettings(bus.name, bus.path, tuple(_osdp(reader) for reader in bus.readers), bus.baud)
+        settings = BusSettings(bus.name, bus.path, tuple(readers), bus.baud)
     except ValueError as error:
         msg = f"bus {bus.name}: {error}"
         raise SettingsError(msg) from error
-
-
-def _osdp(reader: OsdpReader) -> ReaderSettings:
-    key = None if reader.key_file is None else read_key(reader.key_file)
-    try:
-        return ReaderSettings(reader.name, reader.address, key)
-    except WeakKeyError as error:
-        msg = f"{reader.key_file}: the key of reader {reader.name} must not be used: {error}"
-        raise SettingsError(msg) from error
+    port = OsdpBus(settings, sink, system.clock, system.ids, keys.sink)
+    keys.serve(settings.readers, configured, port)
+    return port
 
 
 def read_key(path: Path) -> bytes:

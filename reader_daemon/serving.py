@@ -11,7 +11,9 @@ from reader_daemon.identity import Identity
 from reader_daemon.key_sources import KeyRelay, key_sources
 from reader_daemon.notify import Notifier
 from reader_daemon.ports import build_ports
+from reader_daemon.reader_keys import ReaderKeys
 from reader_daemon.settings import Settings
+from reader_daemon.store.reader_keys import ReaderKeyFile
 from reader_daemon.system import System, real_system
 from reader_daemon.uplink.websocket import WebSocketConnector
 
@@ -25,16 +27,18 @@ async def serve(
     relay = KeyRelay()
     keys = key_sources(relay, settings.cards.edge_key_file, settings.cards.layout, identity, system)
     encoders = Encoders()
+    reader_keys = ReaderKeys(ReaderKeyFile(settings.data_dir), system.ids)
     parts = Parts(
         system=system,
         connector=WebSocketConnector(settings.server_url, settings.ca_file),
-        make_ports=lambda sink: build_ports(settings, system, sink, keys, encoders),
+        make_ports=lambda sink: build_ports(settings, system, sink, keys, encoders, reader_keys),
         run_journal=run_journal,
         run_policy=run_policy,
         notifier=Notifier(),
         software=software,
         key_relay=relay,
         encoders=encoders,
+        reader_keys=reader_keys,
     )
     site = Site(
         settings.data_dir,

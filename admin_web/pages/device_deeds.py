@@ -9,6 +9,7 @@ import segno
 from fastapi import APIRouter, HTTPException, Response
 
 from admin_web.area import Area
+from admin_web.asking import ask
 from admin_web.forms import WHOLE, Form
 from admin_web.i18n import key_of
 from admin_web.pages.devices import repair_hints
@@ -17,8 +18,10 @@ from cardcore.ids import DeviceId
 from cardcore.journal import Purpose
 from server.audit.service import staff_actor
 from server.database import WriteSession
-from server.devices import repository, service
+from server.devices import reader_orders, repository, service
+from server.devices.approved import INSTALL_KEY, InstallKey
 from server.devices.models import CodeProblem, DeviceState, DeviceStatus, EnrolmentCode
+from server.devices.reader_orders import MAX_MINUTES, MAX_REASON, KeyDeed, KeyRefusal, Wanted
 from server.staff.roles import Permission
 
 router = APIRouter(prefix="/devices")
@@ -31,10 +34,12 @@ AREA = Area(
         "device": READ,
         "device_diagnostics": READ,
         "device_revoke": WRITE,
+        "device_key": WRITE,
     },
-    shown=(Purpose, CodeProblem, DeviceState),
+    shown=(Purpose, CodeProblem, DeviceState, KeyDeed, KeyRefusal),
 )
 MAX_DEVICE_NAME = 63
+MAX_READER_NAME = 32
 QR_SCALE = 5
 
 
@@ -91,6 +96,31 @@ async def device_revoke(visit: StaffVisit, device_id: UUID) -> Response:
     return await _shown(visit, device_id, form, 422)
 
 
+@router.post("/{device_id}/key", name="device_key")
+async def device_key(visit: StaffVisit, device_id: UUID) -> Response:
+    """Order something about a reader's key: install mode waits for a second person, the rest goes out at once."""
+    status = await _status(visit, device_id)
+    form = Form(await read_form(visit.request))
+    deed, reader = form.choice("deed", KeyDeed), form.text("reader", MAX_READER_NAME)
+    if not form.is_good:
+        return await _shown(visit, device_id, form, 422)
+    if deed is KeyDeed.INSTALL:
+        minutes = form.number("minutes", 1, MAX_MINUTES)
+        if await ask(visit, INSTALL_KEY, InstallKey(status.id, status.name, reader, minutes), form):
+            return visit.go(f"/devices/{device_id}", said="devices.key_asked")
+        return await _shown(visit, device_id, form, 422)
+    order = Wanted(status.id, reader, deed, form.text("reason", MAX_REASON))
+    actor = staff_actor(visit.actor)
+    if form.is_good:
+        given = await visit.write(
+            lambda session: reader_orders.give(session, visit.system, visit.site_id, order, actor)
+        )
+        if isinstance(given, UUID):
+            return visit.go(f"/devices/{device_id}", said="devices.key_ordered")
+        form.refuse(WHOLE, key_of(given))
+    return await _shown(visit, device_id, form, 422)
+
+
 def _code(
     session: WriteSession, visit: Visit, name: str, purposes: frozenset[Purpose], actor: str
 ) -> EnrolmentCode | CodeProblem:
@@ -112,12 +142,17 @@ async def _shown(visit: Visit, device_id: UUID, form: Form, status: int = 200) -
     found = await _status(visit, device_id)
     services = visit.web.services
     row = next((one for one in await services.run(services.devices.list) if one.id == found.id), None)
+    orders = await visit.read(lambda session: reader_orders.newest(session, visit.system, visit.site_id, found.id))
     return visit.page(
         "devices/device.html",
         status,
         device=found,
         row=row,
         hints=repair_hints(row) if row is not None else (),
+        keyed=[one for one in found.health.get("readers", ()) if one.get("key")],
+        orders=orders,
+        deeds=tuple(KeyDeed),
+        max_minutes=MAX_MINUTES,
         figures=[(name, value) for name, value in found.health.items() if isinstance(value, int | str)],
         form=form,
     )

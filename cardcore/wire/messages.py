@@ -84,6 +84,11 @@ class CommandKind(StrEnum):
     OPEN_LANE = "open_lane"
     IDENTIFY = "identify"
     """Blink a reader so that an installer finds it."""
+    INSTALL_READER_KEY = "install_reader_key"
+    """Let a reader on the public default key have its first key, for `Command.minutes`; two people decided it."""
+    ROLL_READER_KEY = "roll_reader_key"
+    CONFIRM_READER = "confirm_reader"
+    """Use the device that answers in a reader's place. The box draws keys itself: none crosses the link."""
 
 
 class Challenge(Struct, frozen=True, tag_field="t", tag="challenge"):
@@ -253,6 +258,7 @@ class Command(Struct, frozen=True, tag_field="t", tag="command"):
     issued_at_ms: int
     actor: str
     reason: str
+    minutes: int = 0
 
 
 class CommandDone(Struct, frozen=True, tag_field="t", tag="command_done"):
@@ -273,6 +279,8 @@ class ReaderHealth(Struct, frozen=True):
     detail: str = ""
     encoder: bool = False
     """It makes cards; the server may give it jobs."""
+    key: str = ""
+    """How its OSDP key stands: none, installing, own, rolling, or heard (as its own, but others may know it)."""
 
 
 class Health(Struct, frozen=True, tag_field="t", tag="health"):

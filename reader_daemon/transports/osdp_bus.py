@@ -28,7 +28,14 @@ from reader_daemon.messages import (
     ReaderStatus,
     SecurityAlarm,
 )
-from reader_daemon.protocols.osdp.health import InstallModeClosed, KeyEvent, KeyRolled, PanelEvent, ReaderHealth
+from reader_daemon.protocols.osdp.health import (
+    InstallModeClosed,
+    KeyEvent,
+    KeyRolled,
+    PanelEvent,
+    ReaderHealth,
+    ReaderIdentified,
+)
 from reader_daemon.protocols.osdp.keys import require_strong_key
 from reader_daemon.protocols.osdp.panel import Panel
 from reader_daemon.protocols.osdp.settings import ReaderSettings, check_readers
@@ -336,6 +343,9 @@ class OsdpBus:
                 return
             case InstallModeClosed(reader, key_sent):
                 _log.warning("install_mode_closed", reader=reader, key_sent=key_sent)
+                self._key_sink(event)
+                return
+            case ReaderIdentified():
                 self._key_sink(event)
                 return
             case ReaderStatus(reader, online, secure):

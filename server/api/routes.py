@@ -14,6 +14,7 @@ from server.cards import api as cards
 from server.cashdesk import api as desk
 from server.close import api as books
 from server.contractors import api as contractors
+from server.devices import keys_api as reader_keys
 from server.issuing import api as issuing
 from server.lanes import api as lanes
 from server.muster import api as muster
@@ -44,6 +45,7 @@ NOUNS: tuple[APIRouter, ...] = (
     tours.router,
     muster.router,
     attendance.router,
+    reader_keys.router,
     books.router,
     desk.router,
     events.router,

@@ -24,7 +24,7 @@ from server.subsidies.batches import BatchKind
 from server.subsidies.plans import PlanMode
 
 PEOPLE = frozenset({"account", "source", "target", "person", "host"})
-HIDDEN = frozenset({"batch", "permit", "content_hash", "password_hash"})
+HIDDEN = frozenset({"batch", "device", "permit", "content_hash", "password_hash"})
 """Ids and sums that say nothing to a reader; what they stand for is told by the fields beside them."""
 ALL_LEFT = "all_left"
 """What stands in the place of an amount of nothing: a refund of all that is left of a charge."""

@@ -11,6 +11,7 @@ from cardcore.journal import Purpose
 from cardcore.money import Fen, yuan_text
 from server.access.service import assign_device
 from server.canteen.exposure import MAX_BAD_CARDS, exposures
+from server.cli import reader_keys
 from server.cli.opened import CLI_ACTOR, Opened, opened
 from server.devices import repository, service
 from server.devices.models import CodeProblem
@@ -41,6 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     revoke.add_argument("device", help="name or id")
     bound = actions.add_parser("bound", help="print the most that tills can lose while they are cut off")
     bound.add_argument("--lost-cards", type=int, default=1, help="cards lost that the tills do not know of yet")
+    reader_keys.add_options(actions)
     parser.add_argument("--site", default="", help="the site's short name, where there are several")
 
 
@@ -57,6 +59,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
                 return _bound(arguments, found, site)
             case "assign":
                 return _assign(arguments, found, site)
+            case "keys" | "install-key" | "roll-key" | "confirm-reader":
+                return _keys(arguments, found, site)
             case _:
                 return _revoke(arguments, found, site)
 
@@ -121,6 +125,15 @@ def _assign(arguments: argparse.Namespace, found: Opened, site: SiteId) -> int:
         print(f"onecard: there is no {', '.join(sorted(missing))} at this site", file=sys.stderr)
         return 1
     return 0
+
+
+def _keys(arguments: argparse.Namespace, found: Opened, site: SiteId) -> int:
+    device = _device(found, site, arguments.device)
+    if device is None:
+        return 1
+    if arguments.action == "keys":
+        return reader_keys.show(found, site, device)
+    return reader_keys.order(arguments, found, site, device)
 
 
 def _revoke(arguments: argparse.Namespace, found: Opened, site: SiteId) -> int:

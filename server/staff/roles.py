@@ -59,6 +59,8 @@ class Permission(StrEnum):
     LANES_COMMAND = "lanes_command"
     DEVICES_READ = "devices_read"
     DEVICES_WRITE = "devices_write"
+    DEVICES_APPROVE = "devices_approve"
+    """To agree that a reader is given its first key."""
     STAFF_WRITE = "staff_write"
     """To add logins and take roles away; to ask for roles and for a new start of somebody's sign-in."""
     STAFF_APPROVE = "staff_approve"
@@ -138,6 +140,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
                 _P.LANES_COMMAND,
                 _P.STAFF_APPROVE,
                 _P.DEVICES_READ,
+                _P.DEVICES_APPROVE,
                 _P.VISITS_READ,
                 _P.VISITS_WRITE,
                 _P.VISITS_APPROVE,

@@ -55,6 +55,7 @@ CHOSEN = {
     "error.title.": ("400", "403", "404", "405", "503"),
     "error.hint.": ("400", "403", "404", "405", "503"),
     "order.": ("waiting", "no_answer", "done", "refused", "expired", "unknown"),
+    "reader_key.": ("none", "installing", "own", "rolling", "heard"),
     "weekday.": tuple("0123456"),
     "day_kind.": tuple(DayKind),
     "decision.": ("granted", "refused", "alarm"),

@@ -16,6 +16,7 @@ NAMED_BY_A_VARIABLE = {
     "server/approvals/service.py",  # approval_{state}
     "server/cashdesk/desk.py",  # {kind}_booked
     "server/ledger/service.py",  # {kind}_booked
+    "server/devices/reader_orders.py",  # an order is its kind
     "server/staff/factors.py",
     "server/cli/keys.py",
 }

@@ -9,7 +9,9 @@ import pytest
 from reader_daemon.encoder.desk import Encoders
 from reader_daemon.key_sources import KeyRelay
 from reader_daemon.ports import build_ports, read_key
+from reader_daemon.reader_keys import ReaderKeys
 from reader_daemon.settings import Settings, SettingsError, load_settings, parse_settings
+from reader_daemon.store.reader_keys import ReaderKeyFile
 from reader_daemon.surroundings import Deadlines, Wiring
 from reader_daemon.system import System
 from tests.reader_daemon.virtual_time import CountingIds, HandClock
@@ -138,13 +140,17 @@ def test_ports_are_made_of_settings_and_a_weak_key_stops_the_start(tmp_path: Pat
     text = text[: text.index("[[pcsc_reader]]")] + text[text.index("[[scanner]]") :]
     settings = parse_settings(text, "reader.toml", {})
     system = System(HandClock(), CountingIds())
-    ports = build_ports(settings, system, lambda _event: None, KeyRelay().source, Encoders())
+
+    def keys() -> ReaderKeys:
+        return ReaderKeys(ReaderKeyFile(tmp_path), system.ids)
+
+    ports = build_ports(settings, system, lambda _event: None, KeyRelay().source, Encoders(), keys())
     assert [port.readers for port in ports] == [("g01", "g02"), ("t01",), ("r01-qr",)]
     for port in ports:
         port.stop()
     key.write_text("00" * 16)
     with pytest.raises(SettingsError, match="g01"):
-        build_ports(settings, system, lambda _event: None, KeyRelay().source, Encoders())
+        build_ports(settings, system, lambda _event: None, KeyRelay().source, Encoders(), keys())
 
 
 def test_a_reader_that_makes_cards_serves_jobs_and_no_taps() -> None:

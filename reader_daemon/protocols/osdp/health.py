@@ -47,7 +47,15 @@ class InstallModeClosed:
     key_sent: bool
 
 
-KeyEvent = KeyRolled | InstallModeClosed
+@dataclass(frozen=True, slots=True)
+class ReaderIdentified:
+    """A session under the reader's own key named it for the first time: from now on another is not used."""
+
+    reader: str
+    identity: Identity
+
+
+KeyEvent = KeyRolled | InstallModeClosed | ReaderIdentified
 PanelEvent = PortEvent | KeyEvent
 Emit = Callable[[PanelEvent], None]
 

@@ -24,7 +24,7 @@ from reader_daemon.protocols.osdp.commands import (
 from reader_daemon.protocols.osdp.crypto import NONCE_BYTES, SecureSession
 from reader_daemon.protocols.osdp.frames import Frame
 from reader_daemon.protocols.osdp.handshake import Handshake, HandshakeFault
-from reader_daemon.protocols.osdp.health import AlarmKind, Condition, Emit, KeyRolled
+from reader_daemon.protocols.osdp.health import AlarmKind, Condition, Emit, KeyRolled, ReaderIdentified
 from reader_daemon.protocols.osdp.keys import KeyRing
 from reader_daemon.protocols.osdp.replies import Capabilities, Identity, Reply, decode_reply
 from reader_daemon.protocols.osdp.settings import ReaderSettings
@@ -214,6 +214,7 @@ class Opening:
         self.identity = reply
         if self._expected is None:
             self._expected = reply
+            self._emit(ReaderIdentified(self._settings.name, reply))
         elif not _same_reader(reply, self._expected):
             self.blocked = True
             self._condition.alarm(AlarmKind.IDENTITY_CHANGED, f"session with {_words(reply)}", now)

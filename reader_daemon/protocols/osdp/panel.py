@@ -85,9 +85,11 @@ class Panel:
         """Let a reader on the public default key have its first key. Decided by two people, audited by the caller.
 
         `new_key` is freshly drawn and stored as pending already. Ends with the first KEYSET, or after `duration_ms`
-        (at most 600,000): InstallModeClosed follows. Raises ValueError for a weak or used key, or a bad duration.
+        (at most 600,000): InstallModeClosed follows. The reader's own pending key may come again: it was
+        sent before and perhaps not taken. Raises ValueError for a weak or used key, or a bad duration.
         """
-        self._require_unused(new_key)
+        if self._by_name[reader].keys.pending != new_key:
+            self._require_unused(new_key)
         self._by_name[reader].open_install_mode(new_key, duration_ms, now)
 
     def confirm_identity(self, reader: str, now: Moment) -> None:

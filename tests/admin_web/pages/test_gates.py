@@ -7,6 +7,7 @@ import re
 
 from cardcore.calendar import DayKind
 from cardcore.ids import DeviceId
+from cardcore.wire.messages import Health, ReaderHealth
 from server.access import repository, week
 from server.alarms import service as alarms
 from server.alarms.rows import NewAlarm
@@ -96,6 +97,7 @@ async def test_a_box_is_let_in_by_a_code_and_revoked_on_a_page(real_site: RealSi
         file = await admin.get(f"/devices/{device}/diagnostics")
         assert json.loads(file.text)["name"] == "gate-north"
         assert "attachment" in file.headers["content-disposition"]
+        await _readers_keys(real_site, device)
         assert (await admin.send_form(f"/devices/{device}/revoke")).status_code == 303
         assert (await admin.send_form(f"/devices/{device}/revoke")).status_code == 422
     now = real_site.now()
@@ -104,6 +106,35 @@ async def test_a_box_is_let_in_by_a_code_and_revoked_on_a_page(real_site: RealSi
     async with real_site.client(Role.AUDITOR) as auditor:
         assert (await auditor.get(f"/devices/{device}")).status_code == 200
         assert (await auditor.send_form(f"/devices/{device}/revoke")).status_code == 403
+
+
+async def _readers_keys(real_site: RealSite, device: DeviceId) -> None:
+    """Look after the keys of a box on its page: the first one of a reader waits for a second person."""
+    readers = (
+        ReaderHealth("g01", "g01", online=True, secure=False, key="none"),
+        ReaderHealth("g02", "g02", online=True, secure=True, key="heard"),
+    )
+    health = Health(0, 1, 0, 0, 0, 1, 1, 0, 1, readers)
+    real_site.write(lambda session: devices.set_connected(session, device, real_site.now(), "test"))
+    real_site.write(lambda session: devices.update_status(session, device, real_site.now(), health))
+    install = {"deed": "install_reader_key", "reader": "g01", "minutes": "10", "reason": "新装"}
+    roll = {"deed": "roll_reader_key", "reader": "g02", "reason": "每年一次"}
+    async with real_site.client(Role.SYSTEM_ADMIN) as admin:
+        page = (await admin.get(f"/devices/{device}")).text
+        assert "Its own key, perhaps overheard" in page
+        assert "No key: not used" in page
+        for wrong in ({"minutes": "11"}, {"reason": ""}, {"deed": "open_lane"}):
+            assert (await admin.send_form(f"/devices/{device}/key", **install | wrong)).status_code == 422
+        refused = await admin.send_form(f"/devices/{device}/key", **roll | {"reader": "g01"})
+        assert "It has no key yet" in refused.text
+        assert (await admin.send_form(f"/devices/{device}/key", **roll)).status_code == 303
+        assert "Give a new key" in (await admin.get(f"/devices/{device}")).text
+        assert (await admin.send_form(f"/devices/{device}/key", **install)).status_code == 303
+    async with real_site.client(Role.SECURITY_OFFICER) as officer:
+        page = (await officer.get("/approvals")).text
+        assert "Give a reader its first key" in page
+        assert "gate-north" in page
+        assert (await officer.send_form(f"/devices/{device}/key", **roll)).status_code == 403
 
 
 async def test_a58_a_lane_is_held_and_let_go_with_a_reason(real_site: RealSite) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pty
 import threading
@@ -13,6 +14,8 @@ from typing import TypeVar
 
 import pytest
 
+from cardcore.wire.messages import Command, CommandKind
+from reader_daemon.blocking import run_here
 from reader_daemon.messages import (
     Beep,
     CardRead,
@@ -27,6 +30,8 @@ from reader_daemon.messages import (
 from reader_daemon.protocols.osdp.health import InstallModeClosed, KeyEvent, KeyRolled
 from reader_daemon.protocols.osdp.keys import WeakKeyError
 from reader_daemon.protocols.osdp.settings import ReaderSettings
+from reader_daemon.reader_keys import ReaderKeys
+from reader_daemon.store.reader_keys import ReaderKeyFile
 from reader_daemon.system import SystemClock, SystemIds
 from reader_daemon.transports.osdp_bus import MAX_INBOX, BusSettings, OsdpBus
 from tests.reader_daemon.protocols.osdp.virtual_bus import KEYS
@@ -282,6 +287,40 @@ def test_unknown_readers_weak_keys_and_odd_speeds_are_refused(outlet: Outlet, wa
     with pytest.raises(ValueError, match="baud"):
         BusSettings("north", "/dev/null", (ReaderSettings("gate", 5, KEYS[0]),), 12_345)
     bus.stop()
+
+
+def test_a72_the_box_rolls_the_wheels_key_and_keeps_it_on_its_disk(
+    tmp_path: Path, wheel: WheelThread, outlet: Outlet, watcher: Watcher
+) -> None:
+    assert wheel is not None
+    keys, settings = ReaderKeys(ReaderKeyFile(tmp_path), SystemIds(CLOCK)), ReaderSettings("gate", 5, KEYS[0])
+    on_the_line = BusSettings("north", str(outlet.path), (settings,), 115_200)
+    bus = OsdpBus(on_the_line, watcher.queue.put, CLOCK, SystemIds(CLOCK), keys.sink)
+    keys.serve((settings,), {"gate": KEYS[0]}, bus)
+    ends: SimpleQueue[str] = SimpleQueue()
+
+    async def story() -> None:
+        keys.bind(asyncio.get_running_loop(), run_here, lambda happened: ends.put(happened.event))
+        writing = asyncio.create_task(keys.run())
+        for _ in range(TRIES):  # on a loaded host the wheel may lose its session before it has answered
+            await keys.order(Command("n", CommandKind.ROLL_READER_KEY, "gate", 0, "staff:a", "test"))
+            told = ""
+            while told not in {"reader_key_proven", "reader_key_kept"}:
+                told = await asyncio.to_thread(ends.get, timeout=LIMIT_SECONDS)
+            if told == "reader_key_proven":
+                break
+        writing.cancel()
+
+    bus.start()
+    watcher.wait_usable()
+    try:
+        asyncio.run(story())
+    finally:
+        bus.stop()
+    held = ReaderKeyFile(tmp_path).get("gate")
+    assert held is not None
+    assert held.current not in {None, KEYS[0]}
+    assert held.pending is None
 
 
 def test_keys_roll_through_the_bus(wheel: WheelThread, bus: OsdpBus, watcher: Watcher) -> None:

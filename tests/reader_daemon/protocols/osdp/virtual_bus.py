@@ -35,9 +35,14 @@ def unchanged(message: bytes) -> bytes:
 class VirtualBus:
     """Runs the panel as its port's thread would, with the line's delays."""
 
-    def __init__(self, readers: Sequence[ScriptedReader], settings: Sequence[ReaderSettings] | None = None) -> None:
+    def __init__(
+        self,
+        readers: Sequence[ScriptedReader],
+        settings: Sequence[ReaderSettings] | None = None,
+        began_ms: int = 1_000_000,
+    ) -> None:
         self.readers = readers
-        self.ms = 1_000_000
+        self.ms = began_ms
         self.settings = settings or [
             ReaderSettings(f"r{number}", reader.address, KEYS[number]) for number, reader in enumerate(readers)
         ]
