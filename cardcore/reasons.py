@@ -62,6 +62,8 @@ class Reason(StrEnum):
     PROOF_MISSING = "proof_missing"
     """The zone asks for something that the holder never showed."""
     PROOF_EXPIRED = "proof_expired"
+    PERMIT_MISSING = "permit_missing"
+    """A worker of an outside crew without a permit in force."""
     ESCORT_NEEDED = "escort_needed"
     SECOND_PERSON_NEEDED = "second_person_needed"
     """The first of two was let in by nobody yet: the second must tap within seconds."""

@@ -63,6 +63,9 @@ REASON_TEXTS: Mapping[Reason, ReasonText] = {
     Reason.ZONE_FULL: ReasonText("The area is full; please wait", "区域人数已满，请稍候", "AREA IS FULL"),
     Reason.PROOF_MISSING: ReasonText("A required proof is missing", "缺少准入资质", "PROOF MISSING"),
     Reason.PROOF_EXPIRED: ReasonText("A required proof has expired", "准入资质已过期", "PROOF EXPIRED"),
+    Reason.PERMIT_MISSING: ReasonText(
+        "No work permit in force; see the gate desk", "无有效施工许可，请到登记处", "NO PERMIT"
+    ),
     Reason.ESCORT_NEEDED: ReasonText("Pass right after your host", "请由接待人陪同通行", "FOLLOW YOUR HOST"),
     Reason.SECOND_PERSON_NEEDED: ReasonText("Second person, please tap", "请第二人刷卡", "SECOND CARD"),
     Reason.LANE_INTERLOCKED: ReasonText("Wait until the other door is shut", "请等待另一道门关闭", "OTHER DOOR OPEN"),

@@ -202,6 +202,21 @@ def _mode(scene: Scene) -> Reason | None:
     return Reason.FREE_LANE if mode is LaneMode.FREE and not scene.locked_down else None
 
 
+def _permit(scene: Scene) -> Reason | None:
+    """Refuse a worker of an outside crew without a permit in force, whatever levels the card has (S8).
+
+    Asked before the card's validity, which ends with the permit: the missing permit is what can be mended. A card
+    that is lost or denied is told as such.
+    """
+    card = scene.card
+    if card is None or not card.permit_needed or card.state is not CardState.ACTIVE:
+        return None
+    now_ms = to_millis(scene.at)
+    if scene.tap.credential in scene.state.denied or any(one.from_ms <= now_ms < one.until_ms for one in card.permits):
+        return None
+    return Reason.PERMIT_MISSING
+
+
 def _card(scene: Scene) -> Reason | None:
     return card_reason(scene.card, scene.tap.credential, scene.state.denied, scene.at)
 
@@ -272,9 +287,11 @@ def _presence(scene: Scene) -> Reason | None:
 
 
 def _escort(scene: Scene) -> Reason | None:
-    if not all(level.needs_escort for level in scene.levels):
+    card = scene.card
+    led = card.escorted if card is not None else ()
+    if not all(level.needs_escort or level.id in led for level in scene.levels):
         return None
-    return None if has_escort(scene.lane, scene.moment, scene.at) else Reason.ESCORT_NEEDED
+    return None if has_escort(scene.lane, scene.moment, card, scene.at) else Reason.ESCORT_NEEDED
 
 
 def _company(scene: Scene) -> Reason | None:
@@ -291,6 +308,7 @@ class Check(StrEnum):
     LANE = "lane"
     FRESH = "fresh"
     MODE = "mode"
+    PERMIT = "permit"
     CARD = "card"
     PRODUCT = "product"
     ASSURANCE = "assurance"
@@ -308,6 +326,7 @@ CHECKS: tuple[tuple[Check, Callable[[Scene], Reason | None]], ...] = (
     (Check.LANE, _lane),
     (Check.FRESH, _fresh),
     (Check.MODE, _mode),
+    (Check.PERMIT, _permit),
     (Check.CARD, _card),
     (Check.PRODUCT, _product),
     (Check.ASSURANCE, _assurance),

@@ -218,6 +218,13 @@ class Proof(Struct, frozen=True, array_like=True):
     until_ms: int
 
 
+class Span(Struct, frozen=True, array_like=True):
+    """From <= t < until, milliseconds since 1970 UTC."""
+
+    from_ms: int
+    until_ms: int
+
+
 class CardItem(Struct, frozen=True, tag_field="kind", tag="card", omit_defaults=True, gc=False):
     """One credential and what its card may do. No name, no photo, no number beyond the credential."""
 
@@ -239,6 +246,13 @@ class CardItem(Struct, frozen=True, tag_field="kind", tag="card", omit_defaults=
     """Of the holder, in order of requirement."""
     extended: bool = False
     """Whether the holder needs the lane open for longer (A43)."""
+    escorted: tuple[LevelId, ...] = ()
+    """Those of `levels` that open to this holder only behind an escort: a visit's, without the way out (A35)."""
+    hosts: tuple[PersonId, ...] = ()
+    """Who may escort this holder besides those whose level says so."""
+    permit_needed: bool = False
+    """Whether the holder passes only with a permit in force: a worker of an outside crew (S8)."""
+    permits: tuple[Span, ...] = ()
 
 
 class Turn(Struct, frozen=True, omit_defaults=True):
@@ -413,36 +427,3 @@ Item = (
     | EligibilityItem
     | MenuItem
 )
-
-
-def item_key(item: Item) -> str:
-    """Return the key under which an item replaces an older one of itself."""
-    match item:
-        case SiteItem():
-            return "site"
-        case CardItem():
-            return f"card/{item.credential}"
-        case DayItem():
-            return f"day/{item.date.isoformat()}"
-        case TariffItem():
-            begins = f"/{item.valid_from.isoformat()}" if isinstance(item.valid_from, date) else ""
-            return f"tariff/{item.meal}/{item.stall}/{item.category}{begins}"
-        case RateItem():
-            return f"rate/{item.stall}/{item.category}"
-        case MealSubsidyItem():
-            return f"meal_subsidy/{item.stall}/{item.meal}/{item.category}"
-        case EligibilityItem():
-            return f"eligibility/{item.stall}/{item.meal}"
-        case MenuItem():
-            return f"menu/{item.stall}/{item.day.isoformat()}"
-        case (
-            ZoneItem()
-            | LaneItem()
-            | LevelItem()
-            | ThreatItem()
-            | ScheduleItem()
-            | TillItem()
-            | MealItem()
-            | LimitItem()
-        ):
-            return f"{type(item).__struct_config__.tag}/{item.id}"

@@ -18,6 +18,16 @@ from cardcore.clock import SiteTime, site_time, to_millis
 from cardcore.ids import LaneId, PersonId
 from cardcore.reasons import Reason
 
+MAX_HOSTS = 8
+"""Hosts whose passage a lane remembers; beyond, the oldest is forgotten, and passes again."""
+
+
+class HostPassage(NamedTuple):
+    """When a host went through; aware UTC."""
+
+    person: PersonId
+    at: datetime
+
 
 class LaneMoment(NamedTuple):
     """What one lane remembers; instants are aware UTC."""
@@ -34,6 +44,8 @@ class LaneMoment(NamedTuple):
     escort_at: datetime | None = None
     supervised_at: datetime | None = None
     """When somebody last passed who lets the hours of free passage begin."""
+    hosts: tuple[HostPassage, ...] = ()
+    """The last hosts of somebody through the lane, newest last; at most `MAX_HOSTS`, one entry a person."""
 
 
 QUIET = LaneMoment()
@@ -76,6 +88,8 @@ def after_passage(
         closed = closed._replace(escort=card.person, escort_at=at)
     if any(level.supervises for level in held) and (moment.supervised_at is None or moment.supervised_at <= at):
         closed = closed._replace(supervised_at=at)
+    if card.person in snapshot.hosts:
+        closed = closed._replace(hosts=_with_host(moment.hosts, HostPassage(card.person, at)))
     return closed
 
 
@@ -109,9 +123,15 @@ def is_interlocked(lane: LaneItem, snapshot: Snapshot, moments: Moments, at: dat
     return False
 
 
-def has_escort(lane: LaneItem, moment: LaneMoment, at: datetime) -> bool:
-    """Tell whether somebody who may bring visitors went through this lane just now (A35)."""
-    return moment.escort_at is not None and at - moment.escort_at <= timedelta(seconds=lane.escort_seconds)
+def has_escort(lane: LaneItem, moment: LaneMoment, card: CardItem | None, at: datetime) -> bool:
+    """Tell whether one who may bring this holder went through this lane just now (A35).
+
+    That is anybody whose level escorts, or the holder's own host.
+    """
+    long_ago = at - timedelta(seconds=lane.escort_seconds)
+    if moment.escort_at is not None and moment.escort_at >= long_ago:
+        return True
+    return card is not None and any(host.person in card.hosts and host.at >= long_ago for host in moment.hosts)
 
 
 def is_second(zone: ZoneItem, moment: LaneMoment, person: PersonId, at: datetime) -> bool:
@@ -122,6 +142,15 @@ def is_second(zone: ZoneItem, moment: LaneMoment, person: PersonId, at: datetime
         and moment.waiting_since is not None
         and at - moment.waiting_since <= timedelta(seconds=zone.pair_seconds)
     )
+
+
+def _with_host(known: tuple[HostPassage, ...], new: HostPassage) -> tuple[HostPassage, ...]:
+    """Return the hosts with one more; a late report takes nothing back, and the order is that of their passages."""
+    before = next((host for host in known if host.person == new.person), None)
+    if before is not None and before.at > new.at:
+        return known
+    others = [host for host in known if host.person != new.person]
+    return tuple(sorted([*others, new], key=lambda host: (host.at, host.person)))[-MAX_HOSTS:]
 
 
 def _holds(schedule_id: str, snapshot: Snapshot, moment: SiteTime) -> bool:

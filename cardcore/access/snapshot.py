@@ -35,7 +35,7 @@ from cardcore.access.items import (
     ZoneItem,
 )
 from cardcore.calendar import DayKind
-from cardcore.ids import LaneId
+from cardcore.ids import LaneId, PersonId
 from cardcore.money import Fen
 
 _MODULUS = 2**256
@@ -68,6 +68,7 @@ class Snapshot:
     __slots__ = (
         "_dated_tariffs",
         "_digests",
+        "_escorted",
         "_interlocks",
         "_kinds",
         "_limits_for",
@@ -75,6 +76,7 @@ class Snapshot:
         "day_starts_at",
         "days",
         "has_moments",
+        "hosts",
         "lane_of_reader",
         "needs_proof",
         "site",
@@ -86,13 +88,22 @@ class Snapshot:
     )
 
     def __init__(
-        self, version: int, kinds: Mapping[str, dict[str, Any]], digests: dict[str, bytes], total: int
+        self,
+        version: int,
+        kinds: Mapping[str, dict[str, Any]],
+        digests: dict[str, bytes],
+        total: int,
+        escorted: Mapping[str, CardItem],
     ) -> None:
         """Use `empty` and `with_changes`; this only derives the look-up tables."""
         self.version = version
         self._kinds = kinds
         self._digests = digests
         self.total = total
+        self._escorted = escorted
+        """The few cards that need an escort, by key: found again for every version without looking at all cards."""
+        self.hosts: frozenset[PersonId] = frozenset(person for card in escorted.values() for person in card.hosts)
+        """Those whose passages a lane remembers, because somebody may follow them."""
         self.unread = len(digests) - sum(len(items) for items in kinds.values())
         """Items of kinds this version does not know: kept in the hash, not understood."""
         self.site: SiteItem = kinds["site"].get("site", SiteItem())
@@ -112,6 +123,7 @@ class Snapshot:
                 self._interlocks.setdefault(lane.interlock, []).append(lane.id)
         self.has_moments = (
             bool(self._interlocks)
+            or bool(escorted)
             or any(lane.first_person for lane in kinds["lane"].values())
             or any(zone.pairs for zone in kinds["zone"].values())
             or any(level.needs_escort for level in kinds["level"].values())
@@ -124,7 +136,7 @@ class Snapshot:
     @classmethod
     def empty(cls) -> Self:
         """Return the snapshot of a daemon that was never told anything: version 0."""
-        return cls(0, {kind: {} for kind in _KINDS.values()}, {}, 0)
+        return cls(0, {kind: {} for kind in _KINDS.values()}, {}, 0, {})
 
     @property
     def content_hash(self) -> bytes:
@@ -144,6 +156,7 @@ class Snapshot:
         copied: set[str] = set()
         digests = dict(self._digests)
         total = self.total
+        escorted = dict(self._escorted)
         shared: dict[object, Any] = {}
         for key, body in changes:
             old = digests.pop(key, None)
@@ -155,14 +168,17 @@ class Snapshot:
                 copied.add(kind)
             if kind in kinds:
                 kinds[kind].pop(key, None)
+            escorted.pop(key, None)
             if not body:
                 continue
             digest = item_digest(key, body)
             digests[key] = digest.to_bytes(32, "big")
             total += digest
             if kind in kinds:
-                kinds[kind][key] = _sharing(_decoder.decode(body), shared)
-        return type(self)(version, kinds, digests, total % _MODULUS)
+                item = kinds[kind][key] = _sharing(_decoder.decode(body), shared)
+                if isinstance(item, CardItem) and item.escorted:
+                    escorted[key] = item
+        return type(self)(version, kinds, digests, total % _MODULUS, escorted)
 
     def card(self, credential: str) -> CardItem | None:
         """Find a credential's card."""

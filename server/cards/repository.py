@@ -177,11 +177,22 @@ _POLICY_ROWS = text("""
            coalesce(p.extended, false) as extended,
            (select json_agg(json_build_array(f.requirement_id, floor(extract(epoch from f.valid_from) * 1000),
                     floor(extract(epoch from f.valid_until) * 1000)) order by f.requirement_id)
-            from person_proof f where f.person_id = c.person_id) as proofs
+            from person_proof f where f.person_id = c.person_id) as proofs,
+           coalesce(v.led_levels, '{}') as escorted, v.host_id,
+           c.product = 'contractor' or w.person_id is not null as permit_needed,
+           case when c.product = 'contractor' or w.person_id is not null then (
+               select json_agg(json_build_array(floor(extract(epoch from m.starts_at) * 1000),
+                    floor(extract(epoch from m.ends_at) * 1000)) order by m.starts_at, m.ends_at)
+               from (select q.starts_at, q.ends_at from crew_permit q join crew_member e on e.permit_id = q.id
+                     where e.person_id = c.person_id and q.state = 'approved'
+                     order by q.ends_at desc, q.id limit 16) m
+           ) end as permits
     from credential k join card c on c.id = k.card_id
     left join person p on p.id = c.person_id
     left join account a on a.person_id = c.person_id
     left join department d on d.site_id = p.site_id and d.id = p.department_id
+    left join visit v on v.person_id = c.person_id and v.state = 'open' and v.led_levels <> '{}'
+    left join crew_worker w on w.person_id = c.person_id
     where k.site_id = :site_id and (:all or c.id = any(cast(:ids as uuid[])))
     order by k.key
 """)

@@ -63,19 +63,19 @@ class GateDay:
     async def play(self) -> dict[str, bool]:
         """Set up, let it happen, and look."""
         staff = [one for one in self.site.site.holders if one.product == "combined"] if self.site.site else []
-        self.people = random.Random(f"gate/{self.story.seed}").sample(staff, 6)
+        self.people = random.Random(f"gate/{self.story.seed}").sample(staff, 7)
         visit = await self._write(self._set_up)
         await self.site.heard("gatehouse")
-        self.story.total += 12
+        self.story.total += 14
         self.say("at the gate: a visitor, a crew without a permit, a car, a patrol")
         visited, parked, walked, _ = await asyncio.gather(
             self._visitor(visit), self._car(), self._patrol(), self.story.turn("g02", Turn(WORKER_CARD, None))
         )
         locked = await self._lock_down()
         called = await self._roll_call()
-        no_permit = Reason.NO_ACCESS_HERE in await self._reasons("g02", WORKER_CARD)
+        no_permit = Reason.PERMIT_MISSING in await self._reasons("g02", WORKER_CARD)
         return {
-            "s02_the_visitor_came_in_and_was_checked_out_at_the_gate": visited,
+            "s02_a35_the_visitor_came_in_behind_the_host_and_was_checked_out_at_the_gate": visited,
             "s08_the_crew_without_a_permit_stayed_outside": no_permit,
             "s11_the_car_took_a_space_of_the_garage": parked,
             "s10_the_patrol_was_walked_in_order_and_time": walked,
@@ -86,17 +86,20 @@ class GateDay:
     # --- scenes ------------------------------------------------------------------------------------------------
 
     async def _visitor(self, visit: VisitId) -> bool:
+        await self.story.turn("g01", Turn(VISITOR_CARD, None))
+        await self.story.turn("g01", Turn(self.people[0].index, WALK_MS))
         await self.story.turn("g01", Turn(VISITOR_CARD, WALK_MS))
+        alone = Reason.ESCORT_NEEDED in await self._reasons("g01", VISITOR_CARD)
         await self.story.turn("g07", Turn(VISITOR_CARD, WALK_MS))
 
         def is_over(session: ReadSession) -> bool:
             row = visitors.get(session, self.site.site_id, visit)
             return row is not None and row["state"] == VisitState.ENDED and row["left_at"] is not None
 
-        return await self._comes_true(is_over)
+        return alone and await self._comes_true(is_over)
 
     async def _car(self) -> bool:
-        await self.story.turn("v01", Turn(self.people[0].index, WALK_MS))
+        await self.story.turn("v01", Turn(self.people[6].index, WALK_MS))
         return await self._comes_true(
             lambda session: [one.occupied for one in garages.spaces(session, self.site.site_id)] == [1]
         )
@@ -124,12 +127,12 @@ class GateDay:
         return refused and self.site.tally.passages["g08"] == passed + 1
 
     async def _roll_call(self) -> bool:
-        for person in self.people[4:]:
+        for person in self.people[4:6]:
             await self.story.turn("g03", Turn(person.index, WALK_MS))
         self.say("the roll is called: one reports at the assembly point, one leaves")
         deed = (ACTOR, "fire drill")
         await self._write(lambda session: muster.call(session, self.site.system, self.site.site_id, [COMPOUND], deed))
-        reported, left = self.people[4:]
+        reported, left = self.people[4:6]
         await self.story.turn("g02", Turn(reported.index, WALK_MS))
         await self.story.turn("g09", Turn(left.index, WALK_MS))
 

@@ -74,6 +74,6 @@ _ORDERS = text("""
     order by id desc limit :limit
 """)
 _MOMENTS = text("""
-    select lane_id, open_until, waiting, waiting_since, partner, escort, escort_at, supervised_at
+    select lane_id, open_until, waiting, waiting_since, partner, escort, escort_at, supervised_at, hosts
     from lane_moment where site_id = :site_id order by lane_id
 """)

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import RowMapping
 
 from cardcore.access.items import LaneMode
-from cardcore.access.moments import QUIET, LaneMoment, lane_mode
+from cardcore.access.moments import QUIET, HostPassage, LaneMoment, lane_mode
 from cardcore.access.snapshot import Snapshot
 from cardcore.ids import DeviceId, LaneId, SiteId, ZoneId
 from server.audit.service import SYSTEM_ACTOR, Deed, is_reason, record
@@ -97,7 +98,13 @@ def lanes(session: ReadSession, system: System, site_id: SiteId) -> list[LaneVie
 def moments_of(session: ReadSession, site_id: SiteId) -> dict[LaneId, LaneMoment]:
     """Return what the site's lanes remember."""
     rows = repository.moments(session, site_id)
-    return {LaneId(row["lane_id"]): LaneMoment(**{name: row[name] for name in LaneMoment._fields}) for row in rows}
+    return {
+        LaneId(row["lane_id"]): LaneMoment(
+            **{name: row[name] for name in LaneMoment._fields if name != "hosts"},
+            hosts=msgspec.convert(row["hosts"], tuple[HostPassage, ...]),
+        )
+        for row in rows
+    }
 
 
 def hold(

@@ -18,6 +18,7 @@ from server.database import Database, WriteSession
 from server.link.ports import Run
 from server.muster import service as muster
 from server.points import service as points
+from server.presence import occupancy
 from server.presence.repository import sites
 from server.rounds import keep_looking
 from server.system import System
@@ -53,7 +54,7 @@ class Lookout:
             site = SiteId(found)
             self._visits(site)
             self._crews(site)
-            for step in (garages.look, points.look, muster.look):
+            for step in (garages.look, points.look, muster.look, occupancy.look):
                 self._database.write(partial(step, system=self._system, site_id=site))
             self._patrols(site)
             if forget:
@@ -67,6 +68,8 @@ class Lookout:
             log.info("visit_left", site=str(site), visit=str(visit))
         for overstay in looked.overstays:
             log.warning("visit_overstayed", site=str(site), visit=str(overstay.visit))
+        for visit in looked.astray:
+            log.warning("visitor_astray", site=str(site), visit=str(visit))
 
     def _crews(self, site: SiteId) -> None:
         changed = self._database.write(lambda session: contractors.look(session, self._system, site))

@@ -23,6 +23,7 @@ class Topic(StrEnum):
     GARAGE = "garage"
     TOUR = "tour"
     MUSTER = "muster"
+    OCCUPANCY = "occupancy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from cardcore.access.items import (
     RateItem,
     ScheduleItem,
     SiteItem,
+    Span,
     TariffItem,
     ThreatEffect,
     ThreatItem,
@@ -154,6 +155,10 @@ def card_item(row: Row) -> CardItem:
         credit=row["credit"],
         proofs=tuple(Proof(name, int(begins), int(ends)) for name, begins, ends in row["proofs"] or ()),
         extended=row["extended"],
+        escorted=tuple(row["escorted"]),
+        hosts=(PersonId(row["host_id"]),) if row["host_id"] else (),
+        permit_needed=row["permit_needed"],
+        permits=tuple(Span(int(begins), int(ends)) for begins, ends in row["permits"] or ()),
     )
 
 

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import msgspec
 
 from cardcore.access.decide import STATE_REASONS
-from cardcore.access.items import CardItem, CardState, Item, item_key
+from cardcore.access.item_key import item_key
+from cardcore.access.items import CardItem, CardState, Item
 from cardcore.access.snapshot import Snapshot, StateItem, encode_item, item_digest
 from cardcore.ids import CardId, CredentialKey, SiteId
 from cardcore.reasons import Reason

@@ -67,6 +67,17 @@ def heads(session: Connection, site_id: UUID, since: datetime) -> Sequence[RowMa
     return session.execute(_HEADS, {"site_id": site_id, "since": since}).mappings().all()
 
 
+def lock_limited(session: Connection, site_id: UUID, now: datetime) -> Sequence[RowMapping]:
+    """Lock and return the zones with a limit: id, occupancy_limit, told, and heads as the tap path counts them."""
+    session.execute(_BEGIN_STATES, {"site_id": site_id})
+    return session.execute(_LIMITED, {"site_id": site_id, "now": now}).mappings().all()
+
+
+def set_told(session: Connection, site_id: UUID, zone_id: str, told: str) -> None:
+    """Note what was told of a zone."""
+    session.execute(_SET_TOLD, {"site_id": site_id, "zone_id": zone_id, "told": told})
+
+
 _SITES = text("select id from site order by id")
 _DOUBLE_ENTRIES = text("""
     select e.*, p.number, p.name from (
@@ -103,6 +114,20 @@ _INSIDE = text("""
     from presence p join person h on h.id = p.person_id
     where p.site_id = :site_id and p.zone_id = any(:zones) and p.at > :since order by h.name, h.number
 """)
+_BEGIN_STATES = text("""
+    insert into zone_state (site_id, zone_id) select z.site_id, z.id from zone z
+    where z.site_id = :site_id and z.occupancy_limit > 0
+        and not exists (select 1 from zone_state s where s.site_id = z.site_id and s.zone_id = z.id)
+    on conflict (site_id, zone_id) do nothing
+""")
+_LIMITED = text("""
+    select z.id, z.occupancy_limit, s.told, s.unknown + (
+        select count(*) from presence p where p.site_id = z.site_id and p.zone_id = z.id
+            and p.at > :now - make_interval(hours => z.passback_forgets_hours)) as heads
+    from zone z join zone_state s on s.site_id = z.site_id and s.zone_id = z.id
+    where z.site_id = :site_id and z.occupancy_limit > 0 order by z.id for update of s
+""")
+_SET_TOLD = text("update zone_state set told = :told where site_id = :site_id and zone_id = :zone_id")
 _HEADS = text("""
     select z.id, z.name_en, z.name_zh, z.occupancy_limit, coalesce(s.unknown, 0) as unknown, s.uncertain_since,
         (select count(*) from presence p where p.site_id = z.site_id and p.zone_id = z.id and p.at > :since) as known

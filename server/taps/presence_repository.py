@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import psycopg
 
-from cardcore.access.moments import LaneMoment
+from cardcore.access.moments import HostPassage, LaneMoment
 from cardcore.access.presence import Position
 from cardcore.ids import LaneId, PersonId, SiteId, ZoneId
 from server.taps.arrivals import SiteCrowd, Writes
@@ -36,7 +36,8 @@ def crowd(
 
 def lane_moments(connection: Connection, site: SiteId) -> dict[LaneId, LaneMoment]:
     """Lock and read what a site's lanes remember."""
-    return {LaneId(row[0]): LaneMoment(*row[1:]) for row in connection.execute(_LOCK_MOMENTS, (site,))}
+    rows = connection.execute(_LOCK_MOMENTS, (site,))
+    return {LaneId(lane): LaneMoment(*rest)._replace(hosts=_hosts(hosts)) for lane, *rest, hosts in rows}
 
 
 def write(connection: Connection, writes: Writes) -> None:
@@ -54,6 +55,10 @@ def write(connection: Connection, writes: Writes) -> None:
             for (site, lane), moment in sorted(writes.moments.items())
         ]
         connection.execute(_KEEP_MOMENTS, (_json.encode(moments).decode(),))
+
+
+def _hosts(stored: list[list[str]]) -> tuple[HostPassage, ...]:
+    return msgspec.convert(stored, tuple[HostPassage, ...])
 
 
 _POSITIONS = "select person_id, zone_id, at from presence where person_id = any(%s) order by person_id"
@@ -81,16 +86,17 @@ _ZONE_STATE = """
         uncertain_since = coalesce(zone_state.uncertain_since, excluded.uncertain_since)
 """
 _LOCK_MOMENTS = """
-    select lane_id, open_until, waiting, waiting_since, partner, escort, escort_at, supervised_at
+    select lane_id, open_until, waiting, waiting_since, partner, escort, escort_at, supervised_at, hosts
     from lane_moment where site_id = %s order by lane_id for update
 """
 _KEEP_MOMENTS = """
     insert into lane_moment (site_id, lane_id, open_until, waiting, waiting_since, partner, escort, escort_at,
-        supervised_at)
+        supervised_at, hosts)
     select * from json_to_recordset(%s) r(site_id uuid, lane_id text, open_until timestamptz, waiting uuid,
-        waiting_since timestamptz, partner uuid, escort uuid, escort_at timestamptz, supervised_at timestamptz)
+        waiting_since timestamptz, partner uuid, escort uuid, escort_at timestamptz, supervised_at timestamptz,
+        hosts jsonb)
     on conflict (site_id, lane_id) do update
     set open_until = excluded.open_until, waiting = excluded.waiting, waiting_since = excluded.waiting_since,
         partner = excluded.partner, escort = excluded.escort, escort_at = excluded.escort_at,
-        supervised_at = excluded.supervised_at
+        supervised_at = excluded.supervised_at, hosts = excluded.hosts
 """

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from sqlalchemy import RowMapping
 
-from cardcore.ids import CardId, PersonId, SiteId
+from cardcore.ids import CardId, PersonId, SiteId, ZoneId
 from server.access import service as access
 from server.alarms.kinds import AlarmKind
 from server.alarms.rows import NewAlarm
-from server.alarms.service import raise_alarm
+from server.alarms.service import end_alarm, raise_alarm
 from server.audit.service import SYSTEM_ACTOR, Deed, record
 from server.cards import loans
 from server.database import WriteSession
@@ -28,6 +28,10 @@ from server.visitors.models import MAX_NOTE, TOPIC, PassKind, VisitId, VisitRefu
 
 MOST_AT_ONCE = 500
 """Visits that one call ends or forgets."""
+
+
+ASTRAY_AFTER_S = 60
+"""Seconds in which a visitor who needs an escort follows the host into another zone (turnstiles sheet, section 4)."""
 
 
 class Overstay(NamedTuple):
@@ -46,6 +50,7 @@ class Looked:
     left: tuple[VisitId, ...] = ()
     missed: tuple[VisitId, ...] = ()
     overstays: tuple[Overstay, ...] = ()
+    astray: tuple[VisitId, ...] = ()
 
 
 def check_out(
@@ -111,7 +116,8 @@ def look(session: WriteSession, system: System, site_id: SiteId) -> Looked:
         alarm = NewAlarm(AlarmKind.VISITOR_OVERSTAY, f"visit:{overstay.visit}", now, person=overstay.person)
         raise_alarm(session, system, site_id, alarm)
         outbox.append(session, system, site_id, TOPIC, {"visit": str(overstay.visit), "change": "visit_overstayed"})
-    return Looked(tuple(left), tuple(over), tuple(overstays))
+    astray = _look_astray(session, system, site_id, how.outside_zone)
+    return Looked(tuple(left), tuple(over), tuple(overstays), astray)
 
 
 def forget_old(session: WriteSession, system: System, site_id: SiteId) -> int:
@@ -126,6 +132,19 @@ def forget_old(session: WriteSession, system: System, site_id: SiteId) -> int:
         deed = Deed(SYSTEM_ACTOR, "visitors_forgotten", f"site:{site_id}", after={"visitors": len(gone)})
         record(session, system, site_id, deed)
     return len(gone)
+
+
+def _look_astray(session: WriteSession, system: System, site_id: SiteId, outside: ZoneId) -> tuple[VisitId, ...]:
+    """Raise an alarm for each visitor whose host went on alone, and end it when they are together again."""
+    now = system.clock.now()
+    for row in repository.note_together(session, site_id, outside):
+        end_alarm(session, site_id, AlarmKind.VISITOR_ASTRAY, f"visit:{row['id']}", now)
+    astray = repository.note_astray(session, site_id, outside, now, ASTRAY_AFTER_S)
+    for row in astray:
+        alarm = NewAlarm(AlarmKind.VISITOR_ASTRAY, f"visit:{row['id']}", now, person=PersonId(row["person_id"]))
+        raise_alarm(session, system, site_id, alarm)
+        outbox.append(session, system, site_id, TOPIC, {"visit": str(row["id"]), "change": "visit_astray"})
+    return tuple(VisitId(row["id"]) for row in astray)
 
 
 def _end_all(session: WriteSession, system: System, site_id: SiteId, visits: Sequence[VisitId], why: str) -> None:

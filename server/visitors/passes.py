@@ -17,9 +17,11 @@ from server.audit.service import Deed
 from server.cards import loans
 from server.cards import service as cards
 from server.cards.loans import Loan
+from server.cards.repository import cards_of_person
 from server.cards.service import CardRefusal, NewCard
 from server.database import WriteSession
 from server.keys.service import KeyService
+from server.policy import service as policy
 from server.system import System
 from server.visitors import repository, service
 from server.visitors.models import IssuedPass, PassKind, VisitId, VisitorRules, VisitRefusal, VisitState
@@ -137,6 +139,8 @@ def _open(
 ) -> None:
     card, kind = given
     repository.open_visit(session, visit["id"], card, kind, system.clock.now())
+    held = cards_of_person(session, site_id, visit["person_id"])  # who needs an escort is said by an open visit
+    policy.refresh_cards(session, system, site_id, [CardId(row["id"]) for row in held])
     after = {"card": str(card), "pass": kind}
     service.note(
         session,

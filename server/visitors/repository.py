@@ -111,6 +111,17 @@ def note_overstays(session: Connection, site_id: UUID, minutes: int, at: datetim
     return session.execute(_NOTE_OVERSTAYS, {"site_id": site_id, "minutes": minutes, "at": at}).mappings().all()
 
 
+def note_astray(session: Connection, site_id: UUID, outside: str, at: datetime, seconds: int) -> Rows:
+    """Mark the visits whose host went elsewhere so long ago without the visitor; return those not marked before."""
+    parameters = {"site_id": site_id, "outside": outside, "at": at, "seconds": seconds}
+    return session.execute(_NOTE_ASTRAY, parameters).mappings().all()
+
+
+def note_together(session: Connection, site_id: UUID, outside: str) -> Rows:
+    """Unmark the visits whose visitor is with the host again, or outside, or over; return them."""
+    return session.execute(_NOTE_TOGETHER, {"site_id": site_id, "outside": outside}).mappings().all()
+
+
 def over(session: Connection, site_id: UUID, grace_minutes: int, at: datetime, limit: int) -> list[UUID]:
     """Return live visits whose time and grace are over and whose visitor is not inside, oldest first."""
     parameters = {"site_id": site_id, "minutes": grace_minutes, "at": at, "limit": limit}
@@ -180,10 +191,10 @@ _INSERT_VISITOR = text("""
 _SET_COMPANY = text("update visitor set company = :company where person_id = :person_id")
 _SET_UNWANTED = text("update visitor set unwanted = :why where site_id = :site_id and person_id = :person_id")
 _INSERT_VISIT = text("""
-    insert into visit (id, site_id, person_id, host_id, purpose, levels, escorted, reentry, plate, starts_at, ends_at,
-        state, registered_at, registered_by)
-    values (:id, :site_id, :person_id, :host_id, :purpose, :levels, :escorted, :reentry, :plate, :starts_at, :ends_at,
-        :state, :registered_at, :registered_by)
+    insert into visit (id, site_id, person_id, host_id, purpose, levels, led_levels, escorted, reentry, plate,
+        starts_at, ends_at, state, registered_at, registered_by)
+    values (:id, :site_id, :person_id, :host_id, :purpose, :levels, :led_levels, :escorted, :reentry, :plate,
+        :starts_at, :ends_at, :state, :registered_at, :registered_by)
 """)
 _LOCK = text("select * from visit where site_id = :site_id and id = :id for update")
 _HOST_COUNT = text("""
@@ -215,6 +226,22 @@ _NOTE_OVERSTAYS = text("""
     where site_id = :site_id and state = 'open' and overstayed_at is null and entered_at is not null
         and left_at is null and ends_at <= :at - make_interval(mins => :minutes)
     returning id, person_id, host_id, ends_at
+""")
+_NOTE_ASTRAY = text("""
+    update visit v set astray_at = :at
+    from presence guest, presence host
+    where v.site_id = :site_id and v.state = 'open' and v.led_levels <> '{}' and v.astray_at is null
+        and guest.person_id = v.person_id and guest.at >= v.issued_at and guest.zone_id <> :outside
+        and host.person_id = v.host_id and host.zone_id <> guest.zone_id
+        and host.at > guest.at and host.at <= :at - make_interval(secs => :seconds)
+    returning v.id, v.person_id, v.host_id
+""")
+_NOTE_TOGETHER = text("""
+    update visit v set astray_at = null
+    where v.site_id = :site_id and v.astray_at is not null and (v.state <> 'open' or exists (
+        select 1 from presence guest join presence host on host.person_id = v.host_id
+        where guest.person_id = v.person_id and guest.zone_id in (:outside, host.zone_id)))
+    returning v.id
 """)
 _OVER = text("""
     select id from visit where site_id = :site_id and ends_at <= :at - make_interval(mins => :minutes)

@@ -108,10 +108,11 @@ def register(
         return person
     visit_id, now = VisitId(system.ids.uuid7()), system.clock.now()
     agreed = not how.approval_needed or desk.host == new.host
+    escorted = how.escorted if new.escorted is None else new.escorted
     row = {
         "id": visit_id, "site_id": site_id, "person_id": person, "host_id": new.host, "purpose": new.purpose.strip(),
         "levels": sorted({*levels, *how.always_levels}),
-        "escorted": how.escorted if new.escorted is None else new.escorted,
+        "led_levels": sorted(set(levels) - set(how.always_levels)) if escorted else [], "escorted": escorted,
         "reentry": new.reentry, "plate": new.plate.strip().upper(), "starts_at": new.starts_at, "ends_at": new.ends_at,
         "state": VisitState.APPROVED if agreed else VisitState.ANNOUNCED,
         "registered_at": now, "registered_by": desk.actor,

@@ -21,6 +21,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from cardcore.access.decide import GateTap, SiteState, decide
+from cardcore.access.item_key import item_key
 from cardcore.access.items import (
     CardItem,
     CardState,
@@ -33,7 +34,6 @@ from cardcore.access.items import (
     ScheduleItem,
     SiteItem,
     ZoneItem,
-    item_key,
 )
 from cardcore.access.snapshot import Snapshot, StateItem, encode_item
 from cardcore.calendar import WORKDAYS, Interval

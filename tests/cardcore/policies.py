@@ -7,6 +7,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
+from cardcore.access.item_key import item_key
 from cardcore.access.items import (
     AccountState,
     CardItem,
@@ -23,7 +24,6 @@ from cardcore.access.items import (
     TariffItem,
     TillItem,
     ZoneItem,
-    item_key,
 )
 from cardcore.access.snapshot import Snapshot, StateItem, encode_item
 from cardcore.calendar import WORKDAYS, Interval

@@ -11,7 +11,8 @@ from uuid import UUID
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cardcore.access.items import Item, item_key
+from cardcore.access.item_key import item_key
+from cardcore.access.items import Item
 from cardcore.access.snapshot import Snapshot, StateItem, encode_item
 from cardcore.clock import Clock, to_millis
 from cardcore.ids import CredentialKey, DeviceId, TapKey

@@ -44,6 +44,19 @@ def test_a27_a_box_alone_holds_anti_passback_by_its_own_passages(tmp_path: Path)
     run_virtual(main)
 
 
+def test_a29_a_box_alone_holds_no_limit(tmp_path: Path) -> None:
+    async def main(loop: VirtualLoop) -> None:
+        server = fresh_server(loop)
+        server.set_items(ZoneItem(ZoneId("compound"), occupancy_limit=1, occupancy_hard=True))
+        async with running(loop, tmp_path, server) as site:
+            server.down = True
+            await server.drop()
+            assert await tap(site, ANNA) == Reason.GRANTED
+            assert await tap(site, BORIS) == Reason.GRANTED  # who else is inside only the server counts
+
+    run_virtual(main)
+
+
 def test_a52_a_restart_remembers_who_is_inside(tmp_path: Path) -> None:
     async def main(loop: VirtualLoop) -> None:
         server = strict(loop)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
-from cardcore.access.items import AccountState, CardItem, Item, item_key
+from cardcore.access.item_key import item_key
+from cardcore.access.items import AccountState, CardItem, Item
 from cardcore.access.moments import LaneMoment
 from cardcore.access.presence import Position
 from cardcore.access.snapshot import encode_item, item_digest

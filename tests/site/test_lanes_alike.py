@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from hypothesis import given
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from cardcore.access.decide import GateTap, SiteState, decide, decide_alone
-from cardcore.access.items import Item, LaneItem, LaneMode, LevelItem, Proof, ScheduleItem, ZoneItem
+from cardcore.access.items import Item, LaneItem, LaneMode, LevelItem, Proof, ScheduleItem, Span, ZoneItem
 from cardcore.access.moments import QUIET, Moments
 from cardcore.access.snapshot import Snapshot
 from cardcore.calendar import Interval
@@ -72,17 +74,29 @@ zones = st.builds(
     pair_seconds=st.sampled_from([5, 20]),
 )  # fmt: skip
 proofs = st.sampled_from([(), (Proof("health", 0, 2**53),), (Proof("health", 0, to_millis(NOON) + 10_000),)])
+permits = st.sampled_from([(), (Span(0, 2**53),), (Span(0, to_millis(NOON) + 10_000),)])
+held_by_two = st.tuples(
+    st.fixed_dictionaries({"permit_needed": flags, "permits": permits}),
+    st.fixed_dictionaries(
+        {
+            "escorted": st.sampled_from([(), (LevelId("day"),), (LevelId("other"),)]),
+            "hosts": st.sampled_from([(), (PersonId(UUID(int=1)),), (PersonId(UUID(int=3)),)]),
+        }
+    ),
+)
+"""What the first is as a worker, and the second as a visitor."""
 steps = st.builds(
     Step, st.sampled_from([0, 1, 4, 6, 21, 61]), st.sampled_from(LANES), st.sampled_from(WHO),
     st.sampled_from(["passed", "passed", "not_used", ""]),
 )  # fmt: skip
 
 
-def site(*rules: Item, shown: tuple[Proof, ...]) -> Snapshot:
+def site(*rules: Item, shown: tuple[Proof, ...], holds: Sequence[Mapping[str, Any]] = ()) -> Snapshot:
     cards = [
         replace(
             card(credential=who, proofs=shown if number else (), extended=number == 1),
             person=PersonId(UUID(int=number + 1)), levels=(LevelId("other" if number == 2 else "day"),),
+            **(holds[number] if number < len(holds) else {}),
         )
         for number, who in enumerate(WHO[:3])
     ]  # fmt: skip
@@ -132,12 +146,18 @@ class Box:
             self.memory.ended(lane)
 
 
-@given(lanes, zones, levels, others, proofs, st.lists(steps, min_size=1, max_size=12))
+@given(lanes, zones, levels, others, proofs, held_by_two, st.lists(steps, min_size=1, max_size=12))
 def test_a48_n1_server_and_box_answer_alike_whatever_the_rules(
-    lane: LaneItem, zone: ZoneItem, level: LevelItem, other: LevelItem, shown: tuple[Proof, ...], story: list[Step]
+    lane: LaneItem,
+    zone: ZoneItem,
+    level: LevelItem,
+    other: LevelItem,
+    shown: tuple[Proof, ...],
+    holds: tuple[Mapping[str, Any], ...],
+    story: list[Step],
 ) -> None:
     side = replace(lane, id=LANES[1], reader="r9", mode=LaneMode.CARD, held=None)
-    policy = site(lane, side, zone, level, other, shown=shown)
+    policy = site(lane, side, zone, level, other, shown=shown, holds=holds)
     clock = StandingClock()
     server, box = Server(policy), Box(policy, clock)
     for step in story:

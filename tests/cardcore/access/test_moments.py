@@ -12,8 +12,18 @@ from msgspec.structs import replace
 
 from cardcore.access.decide import Check, GateTap, SiteState, decide
 from cardcore.access.explain import explain
-from cardcore.access.items import Item, LaneItem, LaneMode, LevelItem, Proof, ScheduleItem, ZoneItem, item_key
-from cardcore.access.moments import QUIET, LaneMoment, after_end, after_passage, after_tap, lane_mode, window_ms
+from cardcore.access.item_key import item_key
+from cardcore.access.items import CardState, Item, LaneItem, LaneMode, LevelItem, Proof, ScheduleItem, Span, ZoneItem
+from cardcore.access.moments import (
+    MAX_HOSTS,
+    QUIET,
+    LaneMoment,
+    after_end,
+    after_passage,
+    after_tap,
+    lane_mode,
+    window_ms,
+)
 from cardcore.access.snapshot import Snapshot, StateItem, encode_item
 from cardcore.calendar import Interval
 from cardcore.clock import to_millis
@@ -98,6 +108,70 @@ def test_a35_who_needs_an_escort_follows_one_through_the_same_lane() -> None:
     assert tap(rules, led, seconds=60) is Reason.GRANTED
     assert tap(rules, led, seconds=61) is Reason.ESCORT_NEEDED
     assert after_tap(QUIET, LANE, rules.card(OTHER_CARD), Reason.GRANTED, NOON).escort is None  # a grant leads nobody
+
+
+def test_a35_a_visitor_follows_the_own_host_and_nobody_elses() -> None:
+    visitor = replace(card(), escorted=(LevelId("day"),), hosts=(BORIS,))
+    rules = snapshot(visitor, BORIS_CARD)
+    assert tap(rules) is Reason.ESCORT_NEEDED
+    led = after_passage(QUIET, LANE, BORIS_CARD, rules, NOON)
+    assert tap(rules, led, seconds=60) is Reason.GRANTED
+    assert tap(rules, led, seconds=61) is Reason.ESCORT_NEEDED
+    assert tap(rules, led, by=OTHER_CARD) is Reason.GRANTED  # a host needs no host
+    assert after_passage(QUIET, LANE, visitor, rules, NOON).hosts == ()  # a visitor brings nobody
+    others = snapshot(replace(visitor, hosts=(PersonId(UUID(int=7)),)), BORIS_CARD)
+    assert tap(others, led) is Reason.ESCORT_NEEDED
+    guard = LaneMoment(escort=PersonId(UUID(int=9)), escort_at=NOON)
+    assert tap(others, guard) is Reason.GRANTED  # anybody whose level escorts will do
+
+
+def test_a35_the_way_out_asks_for_no_escort() -> None:
+    rules = snapshot(replace(card(levels=(LevelId("day"), LevelId("out"))), escorted=(LevelId("out"),), hosts=(BORIS,)))
+    assert tap(rules) is Reason.GRANTED
+
+
+def test_a35_a_lane_remembers_so_many_hosts_each_once_in_their_order() -> None:
+    hosts = [replace(BORIS_CARD, person=PersonId(UUID(int=100 + number))) for number in range(MAX_HOSTS + 2)]
+    rules = snapshot(replace(card(), escorted=(LevelId("day"),), hosts=tuple(host.person for host in hosts)))
+    moment = QUIET
+    for second, host in enumerate(hosts):
+        moment = after_passage(moment, LANE, host, rules, NOON + timedelta(seconds=second))
+    assert [host.person.int - 100 for host in moment.hosts] == list(range(2, MAX_HOSTS + 2))
+    late = after_passage(moment, LANE, hosts[-1], rules, NOON)
+    assert late.hosts == moment.hosts  # a late report takes nothing back
+    assert after_passage(moment, LANE, hosts[5], rules, NOON + timedelta(hours=1)).hosts[-1].person == hosts[5].person
+
+
+def test_a35_a_delta_finds_the_hosts_as_a_whole_snapshot_does() -> None:
+    visitor = replace(card(), escorted=(LevelId("day"),), hosts=(BORIS,))
+    told = snapshot(card()).with_changes(2, [StateItem(item_key(visitor), encode_item(visitor))])
+    assert (told.hosts, told.has_moments) == (frozenset({BORIS}), True)
+    over = told.with_changes(3, [StateItem(item_key(card()), encode_item(card()))])
+    assert (over.hosts, over.has_moments) == (frozenset(), False)
+    assert told.with_changes(3, [StateItem(item_key(visitor), b"")]).hosts == frozenset()
+
+
+def test_an_item_of_an_older_server_asks_for_neither_escort_nor_permit() -> None:
+    assert b"escorted" not in encode_item(card())
+    assert b"permit" not in encode_item(card())
+    assert tap(snapshot(card())) is Reason.GRANTED
+
+
+# --- permits ----------------------------------------------------------------------------------------------------------
+
+
+def test_s08_a_worker_passes_only_while_a_permit_is_in_force() -> None:
+    now_ms = to_millis(NOON)
+    worker = replace(card(), permit_needed=True, permits=(Span(0, now_ms), Span(now_ms + 60_000, now_ms + 120_000)))
+    assert [tap(snapshot(worker), seconds=at) for at in (-1, 0, 59, 60, 119, 120)] == [
+        Reason.GRANTED, Reason.PERMIT_MISSING, Reason.PERMIT_MISSING, Reason.GRANTED, Reason.GRANTED,
+        Reason.PERMIT_MISSING,
+    ]  # fmt: skip
+    lost = replace(worker, permits=(), state=CardState.LOST)
+    assert tap(snapshot(lost)) is Reason.CARD_LOST  # what is wrong with the card comes first
+
+
+# --- escort by level --------------------------------------------------------------------------------------------------
 
 
 def test_a35_a_level_of_ones_own_needs_no_escort() -> None:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cardcore.access.items import CardItem, CardState, Item, Product, SiteItem, TariffItem, ZoneItem, item_key
+from cardcore.access.item_key import item_key
+from cardcore.access.items import CardItem, CardState, Item, Product, SiteItem, TariffItem, ZoneItem
 from cardcore.access.snapshot import Snapshot, StateItem, encode_item
 from cardcore.ids import CardId, CategoryId, CredentialKey, MealId, PersonId, ZoneId
 from cardcore.money import Fen

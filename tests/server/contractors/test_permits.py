@@ -13,6 +13,7 @@ from sqlalchemy import text
 from cardcore.access.items import Product
 from cardcore.ids import ApprovalId, CredentialKey, LevelId, PersonId, SiteId, StaffId
 from cardcore.reasons import Reason
+from server.access import service as access
 from server.approvals import service as approvals
 from server.approvals.models import ApprovalRefusal
 from server.approvals.operations import OPERATIONS
@@ -155,9 +156,29 @@ def test_s08_a_wrong_line_of_the_crew_list_is_named_and_nobody_is_written(
 def test_s08_a39_without_a_permit_nobody_of_a_crew_gets_in(crews: Site) -> None:
     permit = crews.drawn_up()
     key = crews.card(crews.crew(permit)["Bob Builder"])
-    assert crews.lobby.tap(key) is Reason.NO_ACCESS_HERE
+    assert crews.lobby.tap(key) is Reason.PERMIT_MISSING
     assert not isinstance(crews.ask(permit), ApprovalRefusal | PermitRefusal)
-    assert crews.lobby.tap(key) is Reason.NO_ACCESS_HERE
+    assert crews.lobby.tap(key) is Reason.PERMIT_MISSING
+
+
+def test_s08_a_level_from_elsewhere_lets_no_worker_in_without_a_permit(crews: Site, clock: StillClock) -> None:
+    permit = crews.drawn_up()
+    bob = crews.crew(permit)["Bob Builder"]
+    key = crews.card(bob)
+    crews.write(lambda session, system, site: access.set_person_levels(session, system, site, bob, [VISIT], "seed"))
+    assert crews.lobby.tap(key) is Reason.PERMIT_MISSING
+    assert crews.approve(crews.ask(permit), crews.officer) is None
+    crews.write(lambda session, system, site: access.set_person_levels(session, system, site, bob, [VISIT], "seed"))
+    assert crews.lobby.tap(key) is Reason.GRANTED
+    clock.at = datetime(2026, 9, 9, 16, tzinfo=UTC)
+    assert crews.lobby.tap(key) is Reason.PERMIT_MISSING
+
+
+def test_s08_a_contractors_card_asks_for_a_permit_whoever_holds_it(crews: Site) -> None:
+    host = crews.lobby.host
+    key = crews.card(host)
+    crews.write(lambda session, system, site: access.set_person_levels(session, system, site, host, [VISIT], "seed"))
+    assert crews.lobby.tap(key) is Reason.PERMIT_MISSING
 
 
 def test_s08_a_permit_takes_a_second_person(crews: Site) -> None:
@@ -185,7 +206,7 @@ def test_a_crew_that_changed_since_is_not_the_one_that_was_read(crews: Site) -> 
         is None
     )
     assert crews.approve(request, crews.officer) is ApprovalRefusal.OPERATION_REFUSED
-    assert crews.lobby.tap(crews.card(crews.crew(permit)["Paul Painter"])) is Reason.NO_ACCESS_HERE
+    assert crews.lobby.tap(crews.card(crews.crew(permit)["Paul Painter"])) is Reason.PERMIT_MISSING
 
 
 def test_s08_a_permit_ends_to_the_second_and_the_next_one_begins(crews: Site, clock: StillClock) -> None:
@@ -196,14 +217,14 @@ def test_s08_a_permit_ends_to_the_second_and_the_next_one_begins(crews: Site, cl
     clock.at = midnight - timedelta(seconds=1)
     assert crews.lobby.tap(key) is Reason.GRANTED
     clock.at = midnight
-    assert crews.lobby.tap(key) is Reason.CARD_EXPIRED
+    assert crews.lobby.tap(key) is Reason.PERMIT_MISSING
     crews.look()
-    assert crews.lobby.tap(key) is Reason.CARD_NOT_YET_VALID
+    assert crews.lobby.tap(key) is Reason.PERMIT_MISSING
     clock.at = datetime(2026, 9, 13, 16, tzinfo=UTC)
     assert crews.lobby.tap(key) is Reason.GRANTED
     clock.at += timedelta(days=1)
     crews.look()
-    assert crews.lobby.tap(key) is Reason.NO_ACCESS_HERE
+    assert crews.lobby.tap(key) is Reason.PERMIT_MISSING
 
 
 def test_s08_a_permit_is_taken_back_at_once_by_one_person(crews: Site) -> None:
@@ -211,7 +232,7 @@ def test_s08_a_permit_is_taken_back_at_once_by_one_person(crews: Site) -> None:
     key = crews.card(crews.crew(permit)["Bob Builder"])
     assert crews.lobby.tap(key) is Reason.GRANTED
     assert crews.end(permit) is None
-    assert crews.lobby.tap(key) is Reason.NO_ACCESS_HERE
+    assert crews.lobby.tap(key) is Reason.PERMIT_MISSING
     assert crews.end(permit) is _R.WRONG_STATE
 
 
@@ -221,7 +242,7 @@ def test_a_worker_of_two_crews_keeps_what_the_other_permit_gives(crews: Site) ->
     key, other = (crews.card(crews.crew(first)[name]) for name in ("Bob Builder", "Paul Painter"))
     assert crews.end(first) is None
     assert crews.lobby.tap(key) is Reason.GRANTED
-    assert crews.lobby.tap(other) is Reason.NO_ACCESS_HERE
+    assert crews.lobby.tap(other) is Reason.PERMIT_MISSING
     assert set(crews.crew(second)) == {"Bob Builder"}
 
 

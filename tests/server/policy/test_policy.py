@@ -10,7 +10,8 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cardcore.access.items import CardItem, CardState, Item, MealItem, Product, TariffItem, ZoneItem, item_key
+from cardcore.access.item_key import item_key
+from cardcore.access.items import CardItem, CardState, Item, MealItem, Product, TariffItem, ZoneItem
 from cardcore.access.snapshot import Snapshot, StateItem
 from cardcore.ids import CardId, CategoryId, CredentialKey, MealId, PersonId, SiteId, ZoneId
 from cardcore.money import Fen

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import psycopg
 
+from cardcore.access.item_key import item_key
 from cardcore.access.items import (
     CardItem,
     CardState,
@@ -24,7 +25,6 @@ from cardcore.access.items import (
     TariffItem,
     TillItem,
     ZoneItem,
-    item_key,
 )
 from cardcore.access.snapshot import encode_item
 from cardcore.calendar import Interval

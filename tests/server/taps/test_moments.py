@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 
 from cardcore.access.items import LaneItem, LevelItem, ZoneItem
 from cardcore.ids import LaneId, LevelId, ScheduleId, ZoneId
@@ -100,3 +101,19 @@ def test_a35_a_visitor_follows_the_passage_of_a_host(door: Door) -> None:
     passed = door.journal.outcome(len(door.journal.records) - 1, OutcomeKind.PASSED, 0)
     door.service.process([door.journal.upload([passed])])
     assert door.tap(visitor) == Reason.GRANTED
+
+
+def test_a35_a_visitor_follows_the_own_host_also_over_a_restart(door: Door) -> None:
+    host, visitor = door.small.holders
+    led = card(visitor, levels=(LevelId("all"),), escorted=(LevelId("all"),), hosts=(host.person,))
+    door.small.publish(led)
+    assert door.tap(visitor) == Reason.ESCORT_NEEDED
+    assert door.tap(host) == Reason.GRANTED
+    passed = door.journal.outcome(len(door.journal.records), OutcomeKind.PASSED, 0)
+    door.service.process([door.journal.upload([passed])])
+    door.service.close()
+    door.restart()
+    assert door.tap(visitor) == Reason.GRANTED
+    door.end(OutcomeKind.PASSED)
+    door.small.publish(replace(led, hosts=(visitor.person,)))
+    assert door.tap(visitor) == Reason.ESCORT_NEEDED  # nobody is one's own escort without going through as such

@@ -11,6 +11,8 @@ from sqlalchemy import text
 
 from cardcore.access.decide import GateTap, SiteState, decide
 from cardcore.access.items import Product
+from cardcore.access.moments import Moments
+from cardcore.access.snapshot import Snapshot
 from cardcore.calendar import Interval
 from cardcore.ids import CategoryId, CredentialKey, LaneId, LevelId, PersonId, ScheduleId, SiteId, ZoneId
 from cardcore.issuer import IssuerKey
@@ -59,7 +61,8 @@ class Lobby:
 
     def rules(self, **more: object) -> VisitRefusal | None:
         """Say how the site takes visitors."""
-        new = VisitorRules(CategoryId("guest"), OUTSIDE, (VISIT,), (LEAVE,), **more)  # type: ignore[arg-type]
+        rules = {"escorted": False} | more
+        new = VisitorRules(CategoryId("guest"), OUTSIDE, (VISIT,), (LEAVE,), **rules)  # type: ignore[arg-type]
         return self.write(lambda session, system, site: service.put_rules(session, system, site, new, "test"))
 
     def visit(self, **more: object) -> NewVisit:
@@ -133,14 +136,21 @@ class Lobby:
         assert not isinstance(made, cards.CardRefusal)
         return key
 
-    def tap(self, credential: CredentialKey, lane: LaneId = WAY_IN) -> Reason:
+    def tap(self, credential: CredentialKey, lane: LaneId = WAY_IN, moments: Moments | None = None) -> Reason:
         """Decide as a lane does now."""
-        snapshot = self.database.read(lambda session: policy.load_snapshot(session, self.site))
-        return decide(GateTap(credential, lane), snapshot, SiteState(), self.system.clock.now()).reason
+        state = SiteState(moments=moments or {})
+        return decide(GateTap(credential, lane), self.snapshot(), state, self.system.clock.now()).reason
+
+    def snapshot(self) -> Snapshot:
+        """Return the policy as boxes are told it."""
+        return self.database.read(lambda session: policy.load_snapshot(session, self.site))
 
     def walk(self, visit: VisitId, zone: ZoneId) -> None:
         """Let the visitor pass into a zone now, as the tap path notes it."""
-        person = self.row(visit)["person_id"]
+        self.move(self.row(visit)["person_id"], zone)
+
+    def move(self, person: object, zone: ZoneId) -> None:
+        """Let somebody pass into a zone now, as the tap path notes it."""
         statement = text(
             "insert into presence (person_id, site_id, zone_id, at) values (:person, :site, :zone, :at)"
             " on conflict (person_id) do update set zone_id = excluded.zone_id, at = excluded.at"

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from cardcore.access.items import CardState, Product
+from cardcore.access.moments import HostPassage, LaneMoment
 from cardcore.ids import CardId, CredentialKey
 from cardcore.qr_pass import verified_pass
 from cardcore.reasons import Reason
@@ -18,7 +19,7 @@ from server.visitors import ending
 from server.visitors.documents import DocumentKind
 from server.visitors.models import IssuedPass, VisitId, VisitRefusal, VisitState
 from tests.server.conftest import NOON, StillClock
-from tests.server.visitors.lobby import HALL, OUTSIDE, WAY_IN, WAY_OUT, Lobby
+from tests.server.visitors.lobby import HALL, OUTSIDE, VISIT, WAY_IN, WAY_OUT, Lobby
 
 _R = VisitRefusal
 
@@ -41,6 +42,48 @@ def card_state(lobby: Lobby, visit: VisitId) -> CardState:
     row = lobby.database.read(lambda session: cards.get(session, lobby.site, card))
     assert row is not None
     return CardState(row["state"])
+
+
+def test_a35_s02_a_visitor_with_an_escort_comes_in_behind_the_host_and_leaves_alone(lobby: Lobby) -> None:
+    assert lobby.rules(escorted=True) is None
+    read = lobby.qr_pass(lobby.approved())
+    held = lobby.snapshot().card(read.credential)
+    assert held is not None
+    assert (held.escorted, held.hosts) == ((VISIT,), (lobby.host,))
+    assert lobby.tap(read.credential) is Reason.ESCORT_NEEDED
+    assert lobby.tap(read.credential, WAY_OUT) is Reason.GRANTED
+    behind = {WAY_IN: LaneMoment(hosts=(HostPassage(lobby.host, NOON),))}
+    assert lobby.tap(read.credential, moments=behind) is Reason.GRANTED
+    stranger = {WAY_IN: LaneMoment(hosts=(HostPassage(lobby.other, NOON),))}
+    assert lobby.tap(read.credential, moments=stranger) is Reason.ESCORT_NEEDED
+
+
+def test_a35_a_visit_says_by_itself_whether_an_escort_is_needed(lobby: Lobby) -> None:
+    assert lobby.rules(escorted=True) is None
+    read = lobby.qr_pass(lobby.approved(escorted=False))
+    assert lobby.tap(read.credential) is Reason.GRANTED
+
+
+def test_a35_a_visitor_whose_host_goes_on_alone_is_astray_once(lobby: Lobby, clock: StillClock) -> None:
+    assert lobby.rules(escorted=True) is None
+    visit = lobby.approved()
+    lobby.qr_pass(visit)
+    lobby.walk(visit, HALL)
+    lobby.move(lobby.host, HALL)
+    assert lobby.look().astray == ()
+    clock.at += timedelta(seconds=1)
+    lobby.move(lobby.host, OUTSIDE)
+    clock.at += timedelta(seconds=59)
+    assert lobby.look().astray == ()
+    clock.at += timedelta(seconds=1)
+    assert lobby.look().astray == (visit,)
+    assert lobby.look().astray == ()
+    (alarm,) = lobby.database.read(lambda session: alarms.open_alarms(session, lobby.site))
+    assert (alarm.kind, alarm.over_at) == ("visitor_astray", None)
+    lobby.move(lobby.host, HALL)
+    lobby.look()
+    (alarm,) = lobby.database.read(lambda session: alarms.open_alarms(session, lobby.site))
+    assert alarm.over_at == clock.at
 
 
 def test_s02_a_signed_pass_opens_what_the_visit_says_and_when(lobby: Lobby, clock: StillClock) -> None:
