@@ -125,20 +125,32 @@ def inv_i03_one_charge_per_tap(remains: Remains) -> Problems:
             yield f"tap {key[2]} has a reversal that reverses nothing"
 
 
-def inv_i04_meals_and_charges_agree(remains: Remains) -> Problems:
-    """Meal confirmed: charged once. Not confirmed: charged nothing. No charge without a tap."""
-    in_force = remains.in_force()
+def _ends(remains: Remains) -> tuple[dict[Key, int], set[Key]]:
+    """Return what was served by tap, and the taps that ended at all, as the records in the order of their numbers say.
+
+    A hostile box tells two ends of one tap, the later numbered first: what is in force came last. It is left out.
+    """
     served: dict[Key, int] = {}
     closed: set[Key] = set()
-    taps = {row.key for row in remains.books.records if row.kind == "intent"}
+    contradicted: set[Key] = set()
     for row in remains.books.records:
         if row.kind == "outcome" and row.purpose == Purpose.TILL and row.tap_seq is not None:
             tap = (row.key[0], row.key[1], row.tap_seq)
+            if tap in closed and tap[0] in remains.rogues:
+                contradicted.add(tap)
             closed.add(tap)
             if row.outcome == OutcomeKind.SERVED:
                 served[tap] = row.amount
             elif row.outcome == OutcomeKind.CANCELLED:
                 served.pop(tap, None)
+    return {tap: amount for tap, amount in served.items() if tap not in contradicted}, closed
+
+
+def inv_i04_meals_and_charges_agree(remains: Remains) -> Problems:
+    """Meal confirmed: charged once. Not confirmed: charged nothing. No charge without a tap."""
+    in_force = remains.in_force()
+    served, closed = _ends(remains)
+    taps = {row.key for row in remains.books.records if row.kind == "intent"}
     ended, set_aside = {(mark.device, mark.epoch) for mark in remains.books.marks if mark.closed}, remains.set_aside()
     for tap, amount in served.items():
         charge = in_force.get(tap)
@@ -171,11 +183,14 @@ def _green_meals(remains: Remains, in_force: dict[Key, ChargeRow]) -> Problems:
         if isinstance(row.body, Outcome) and row.body.outcome is OutcomeKind.CANCELLED
     }
     seen: set[Key] = set()
+    last = {(remains.devices[meal.box], meal.epoch, meal.seq): meal for meal in remains.history.meals}
     for meal in remains.history.meals:
         key = (remains.devices[meal.box], meal.epoch, meal.seq)
         if key in seen and key[0] not in remains.lost_disks:  # a number may come again when its record was lost
             yield f"tap {meal.seq} of {meal.box} gave two meals"
         seen.add(key)
+        if meal is not last[key] and key[0] in remains.lost_disks:
+            continue  # the record that stands under its number is the later one's
         charge = in_force.get(key)
         if charge is not None and charge.amount == meal.amount:
             continue
