@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from cardcore.access.items import Degraded, LaneMode, Passback
 from cardcore.calendar import DayKind, Interval
 from cardcore.ids import LaneId, LevelId, ScheduleId, ZoneId
 from server.access import grants, repository, service
+from server.access.fields import FieldProblem
 from server.access.grants import GrantKind, Group
 from server.access.service import AccessLevel, CalendarDay, Lane, Schedule, Zone
 from server.api.answers import Body, Identity, Rows, refused_field, row_of
@@ -82,12 +84,6 @@ class LaneSettings(LaneBody):
     id: str
 
 
-class ScheduleBody(Named):
-    """Weekly intervals: local seconds of the day, `weekdays` a sum of 1 for Monday to 64 for Sunday."""
-
-    intervals: Annotated[tuple[IntervalBody, ...], Field(max_length=64)]
-
-
 class IntervalBody(Body):
     """Hours of some weekdays, from a first to a last day if given."""
 
@@ -97,6 +93,12 @@ class IntervalBody(Body):
     on_holidays: bool = False
     first_day: date | None = None
     last_day: date | None = None
+
+
+class ScheduleBody(Named):
+    """Weekly intervals: local seconds of the day, `weekdays` a sum of 1 for Monday to 64 for Sunday."""
+
+    intervals: Annotated[tuple[IntervalBody, ...], Field(max_length=64)]
 
 
 class ScheduleAnswer(ScheduleBody):
@@ -156,16 +158,13 @@ async def zones(caller: Planner) -> Rows[ZoneAnswer]:
 @router.put("/zones/{zone_id}", status_code=204)
 async def put_zone(caller: Planner, zone_id: Identity, body: ZoneBody) -> None:
     """Add or change a zone."""
-    new, actor = Zone(id=ZoneId(zone_id), **body.model_dump()), staff_actor(caller.actor)
-    refused_field(
-        await caller.write(lambda session: service.put_zones(session, caller.system, caller.site_id, [new], actor))
-    )
+    await _do(caller, service.put_zones, [Zone(id=ZoneId(zone_id), **body.model_dump())])
 
 
 @router.delete("/zones/{zone_id}", status_code=204)
 async def retire_zone(caller: Planner, zone_id: Identity) -> None:
     """Take a zone out of use; refused while something needs it."""
-    await _retire(caller, Part.ZONE, zone_id)
+    await _do(caller, retire, Part.ZONE, zone_id)
 
 
 @router.get("/lane-settings")
@@ -178,16 +177,13 @@ async def lane_settings(caller: Planner) -> Rows[LaneSettings]:
 @router.put("/lane-settings/{lane_id}", status_code=204)
 async def put_lane(caller: Planner, lane_id: Identity, body: LaneBody) -> None:
     """Add or change a lane; the box that serves it stays."""
-    new, actor = Lane(id=LaneId(lane_id), **body.model_dump()), staff_actor(caller.actor)
-    refused_field(
-        await caller.write(lambda session: service.put_lanes(session, caller.system, caller.site_id, [new], actor))
-    )
+    await _do(caller, service.put_lanes, [Lane(id=LaneId(lane_id), **body.model_dump())])
 
 
 @router.delete("/lane-settings/{lane_id}", status_code=204)
 async def retire_lane(caller: Planner, lane_id: Identity) -> None:
     """Take a lane out of use."""
-    await _retire(caller, Part.LANE, lane_id)
+    await _do(caller, retire, Part.LANE, lane_id)
 
 
 @router.get("/schedules")
@@ -201,16 +197,13 @@ async def schedules(caller: Planner) -> Rows[ScheduleAnswer]:
 async def put_schedule(caller: Planner, schedule_id: Identity, body: ScheduleBody) -> None:
     """Add or change a schedule; overlapping intervals are refused by their number."""
     intervals = tuple(Interval(**one.model_dump()) for one in body.intervals)
-    new, actor = Schedule(ScheduleId(schedule_id), body.name_en, body.name_zh, intervals), staff_actor(caller.actor)
-    refused_field(
-        await caller.write(lambda session: service.put_schedule(session, caller.system, caller.site_id, new, actor))
-    )
+    await _do(caller, service.put_schedule, Schedule(ScheduleId(schedule_id), body.name_en, body.name_zh, intervals))
 
 
 @router.delete("/schedules/{schedule_id}", status_code=204)
 async def retire_schedule(caller: Planner, schedule_id: Identity) -> None:
     """Take a schedule out of use."""
-    await _retire(caller, Part.SCHEDULE, schedule_id)
+    await _do(caller, retire, Part.SCHEDULE, schedule_id)
 
 
 @router.get("/levels")
@@ -246,7 +239,7 @@ async def put_level(caller: Planner, level_id: Identity, body: LevelBody) -> Non
 @router.delete("/levels/{level_id}", status_code=204)
 async def retire_level(caller: Planner, level_id: Identity) -> None:
     """Take a level out of use; refused while somebody holds it."""
-    await _retire(caller, Part.LEVEL, level_id)
+    await _do(caller, retire, Part.LEVEL, level_id)
 
 
 @router.get("/calendar")
@@ -259,22 +252,16 @@ async def calendar(caller: Planner, year: int | None = None) -> Rows[DayAnswer]:
 @router.put("/calendar/{day}", status_code=204)
 async def put_day(caller: Planner, day: date, body: DayBody) -> None:
     """Make a day a holiday or a make-up workday."""
-    entry, actor = CalendarDay(day, body.kind, body.name), staff_actor(caller.actor)
-    await caller.write(lambda session: service.put_days(session, caller.system, caller.site_id, [entry], actor))
+    await _do(caller, service.put_days, [CalendarDay(day, body.kind, body.name)])
 
 
 @router.delete("/calendar/{day}", status_code=204)
 async def clear_day(caller: Planner, day: date) -> None:
     """Make a day an ordinary one."""
-    actor = staff_actor(caller.actor)
-    await caller.write(lambda session: service.clear_days(session, caller.system, caller.site_id, [day], actor))
+    await _do(caller, service.clear_days, [day])
 
 
-async def _retire(caller: Caller, part: Part, identity: str) -> None:
-    actor = staff_actor(caller.actor)
-    refused_field(
-        await caller.write(lambda session: retire(session, caller.system, caller.site_id, part, identity, actor))
-    )
-
-
-ScheduleBody.model_rebuild()
+async def _do(caller: Caller, change: Callable[..., FieldProblem | None], *what: object) -> None:
+    """Let a service change `what` in the caller's name, or answer which field it did not take."""
+    system, site, actor = caller.system, caller.site_id, staff_actor(caller.actor)
+    refused_field(await caller.write(lambda session: change(session, system, site, *what, actor)))
