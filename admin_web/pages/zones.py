@@ -12,7 +12,6 @@ from admin_web.area import Area, Group, Place, allow
 from admin_web.form_parts import (
     ID_PART,
     NAME_PARTS,
-    NEW,
     Look,
     Part,
     Section,
@@ -26,8 +25,7 @@ from admin_web.form_parts import (
     refuse,
     words_of,
 )
-from admin_web.forms import WHOLE, Form
-from admin_web.i18n import key_of
+from admin_web.forms import Form
 from admin_web.visits import StaffVisit, Visit, read_form
 from cardcore.access.items import Degraded, LaneMode, Passback
 from server.access import fields as limits
@@ -90,7 +88,6 @@ async def lane_put(visit: StaffVisit, lane_id: str) -> Response:
     lane = Lane(**values | {"id": identity})
     if form.is_good:
         actor = staff_actor(visit.actor)
-
         where, box = (SitePart.LANE, identity), UUID(device) if device else None
         problem = await together(
             visit.write,
@@ -151,7 +148,7 @@ async def _retire(visit: Visit, part: SitePart, identity: str) -> Response:
     if problem is None:
         return visit.go("/zones", said="setup.retired")
     form = Form({})
-    form.refuse(WHOLE, key_of(problem.refusal), named=f" ({problem.named})")
+    refuse(form, problem, ())
     return await _list(visit, form, 422)
 
 
@@ -245,15 +242,18 @@ async def _lane_sections(visit: Visit, *, is_new: bool) -> list[Section]:
 
 
 def _zone_sheet(visit: Visit, zone_id: str, row: dict[str, Any] | None, sections: list[Section]) -> Sheet:
-    retire = f"/zones/{zone_id}/retire" if row is not None else ""
-    name = named(visit, row) if row is not None else ""
-    return Sheet("/zones", "nav.zones", f"/zones/{zone_id}", "zones.new", name, sections, retire, "zones.retire_means")
+    return _sheet(visit, f"/zones/{zone_id}", ("zones.new", "zones.retire_means"), row, sections)
 
 
 def _lane_sheet(visit: Visit, lane_id: str, row: dict[str, Any] | None, sections: list[Section]) -> Sheet:
-    retire = f"/zones/lanes/{lane_id}/retire" if lane_id != NEW else ""
-    name = named(visit, row) if row is not None else ""
-    return Sheet(
-        "/zones", "nav.zones", f"/zones/lanes/{lane_id}", "lane_form.new", name, sections, retire,
-        "lane_form.retire_means",
-    )  # fmt: skip
+    return _sheet(visit, f"/zones/lanes/{lane_id}", ("lane_form.new", "lane_form.retire_means"), row, sections)
+
+
+def _sheet(
+    visit: Visit, address: str, words: tuple[str, str], row: dict[str, Any] | None, sections: list[Section]
+) -> Sheet:
+    """Return the sheet of a thing at an address; only what is there can be retired."""
+    title, retire_means = words
+    if row is None:
+        return Sheet("/zones", "nav.zones", address, title, "", sections, "", retire_means)
+    return Sheet("/zones", "nav.zones", address, title, named(visit, row), sections, f"{address}/retire", retire_means)
