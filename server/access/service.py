@@ -20,8 +20,7 @@ from server.audit.service import Deed, record
 from server.canteen import repository as canteen_rows
 from server.cards import repository as card_rows
 from server.database import ReadSession, WriteSession
-from server.devices.service import DEVICE_TOPIC
-from server.outbox import repository as outbox
+from server.devices.service import announce
 from server.policy import repository as policy_rows
 from server.policy import service as policy
 from server.system import System
@@ -266,7 +265,7 @@ def assign_device(
     found |= canteen_rows.assign_tills(session, site_id, device_id, tills)
     deed = Deed(actor, "device_assigned", f"device:{device_id}", after=sorted(found))
     record(session, system, site_id, deed)
-    outbox.append(session, system, site_id, DEVICE_TOPIC, {"device": str(device_id), "change": "assigned"})
+    announce(session, system, site_id, device_id, "assigned")
     return {*lanes, *tills} - found
 
 

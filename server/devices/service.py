@@ -119,7 +119,7 @@ def enrol(
     repository.spend_code(session, digest, at)
     after = {"name": found.name, "public_key": public_key.hex(), "software": software}
     record(session, system, site, Deed(f"device:{device}", "device_enrolled", f"device:{device}", after=after))
-    _announce(session, system, site, device, "enrolled")
+    announce(session, system, site, device, "enrolled")
     log.info("device_enrolled", device=str(device), name=found.name, software=software)
     return EnrolledDevice(device, site, found.name, secrets.identity_public)
 
@@ -134,7 +134,7 @@ def revoke(session: WriteSession, system: System, device: DeviceId, actor: str) 
         return False
     site = SiteId(revoked.site_id)
     record(session, system, site, Deed(actor, "device_revoked", f"device:{device}", after={"name": revoked.name}))
-    _announce(session, system, site, device, "revoked")
+    announce(session, system, site, device, "revoked")
     log.warning("device_revoked", device=str(device), name=revoked.name, actor=actor)
     return True
 
@@ -221,5 +221,6 @@ def _find(
     repository.insert_finding(session, system.ids.uuid7(), site, kind, device, detail, system.clock.now())
 
 
-def _announce(session: WriteSession, system: System, site: SiteId, device: DeviceId, change: str) -> None:
+def announce(session: WriteSession, system: System, site: SiteId, device: DeviceId, change: str) -> None:
+    """Tell every process what changed about a device: its link looks anew at what it may do, or closes."""
     outbox.append(session, system, site, DEVICE_TOPIC, {"device": str(device), "change": change})

@@ -13,8 +13,7 @@ from server.canteen import repository as canteen_rows
 from server.database import ReadSession, WriteSession
 from server.devices import repository as devices
 from server.devices.models import DeviceStatus
-from server.devices.service import DEVICE_TOPIC
-from server.outbox import repository as outbox
+from server.devices.service import announce
 from server.setup.retiring import Part
 from server.system import System
 
@@ -50,7 +49,7 @@ def place(
     record(session, system, site_id, Deed(actor, "place_given", f"{part}:{identity}", before, after))
     for one in (row["device_id"], device):
         if one is not None:
-            outbox.append(session, system, site_id, DEVICE_TOPIC, {"device": str(one), "change": "assigned"})
+            announce(session, system, site_id, DeviceId(one), "assigned")
     return None
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from cardcore.ids import SiteId
+from cardcore.ids import DeviceId, SiteId
 from server.access.fields import FieldProblem, FieldRefusal
 from server.audit.service import Deed, record
 from server.database import WriteSession
-from server.devices.service import DEVICE_TOPIC
-from server.outbox import repository as outbox
+from server.devices.service import announce
 from server.policy import service as policy
 from server.setup import retiring_repository as repository
 from server.system import System
@@ -54,8 +53,7 @@ def retire(
     record(session, system, site_id, Deed(actor, "part_retired", f"{part}:{identity}", before=before))
     if part in PLACES and row["device_id"] is not None:
         repository.take_from_box(session, part, site_id, identity)
-        told = {"device": str(row["device_id"]), "change": "assigned"}
-        outbox.append(session, system, site_id, DEVICE_TOPIC, told)
+        announce(session, system, site_id, DeviceId(row["device_id"]), "assigned")
     if part is not Part.STALL:
         policy.refresh(session, system, site_id, {part.value})
     return None
