@@ -98,8 +98,8 @@ class Parts:
         self._monthly = MonthlyTask(self.database, self.run, self.system)
         self._lookout = Lookout(self.database, self.run, self.system)
         self.webhook_targets = parse_targets(settings.webhook_targets)
-        outgoing = (self.webhook_targets, trust_of(settings.webhook_ca_file))
-        self._webhooks = Webhooks(self.database, self.bus, self.system, self.secrets, outgoing)
+        trust = trust_of(settings.webhook_ca_file)
+        self._webhooks = Webhooks(self.database, self.bus, self.system, self.secrets, self.webhook_targets, trust)
         self._tasks: list[asyncio.Task[None]] = []
         self._thresholds = gc.get_threshold()
 

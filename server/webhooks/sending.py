@@ -12,7 +12,6 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import urlsplit
 
 import httpx2
@@ -31,14 +30,6 @@ MAX_RETRY_AFTER = 3_600
 """Seconds that a receiver may ask to wait."""
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-
-
-class Outgoing(Protocol):
-    """Sends messages; the task is given the real one, tests one of their own where no socket is the point."""
-
-    async def send(self, url: str, secrets: Sequence[str], message: Message) -> Attempt:
-        """Try once and say what came of it; raises nothing of the network's."""
-        ...
 
 
 def addresses_of(host: str, port: int) -> Sequence[str]:

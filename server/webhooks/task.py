@@ -23,7 +23,7 @@ from server.secrets_file import ServerSecrets, WrongKeyError
 from server.system import System
 from server.webhooks import progress, progress_repository
 from server.webhooks.models import LOG_KEPT, PING, RUN_EVENTS, RUN_SECONDS, Lease, Message
-from server.webhooks.sending import Outgoing, Sender, addresses_of
+from server.webhooks.sending import Sender, addresses_of
 from server.webhooks.targets import Target
 
 THREADS = 3
@@ -50,19 +50,16 @@ class Webhooks:
         bus: Bus,
         system: System,
         secrets: ServerSecrets,
-        outgoing: Outgoing | tuple[tuple[Target, ...], ssl.SSLContext],
+        targets: Sequence[Target],
+        trust: ssl.SSLContext,
     ) -> None:
-        """Take the parts; `outgoing` is the allow-list with what certificates are checked by, or a sender."""
+        """Take the parts, the allow-list, and what receivers' certificates are checked by."""
         self._database = database
         self._bus = bus
         self._system = system
         self._secrets = secrets
         self._run = Executor("webhooks", THREADS)
-        if isinstance(outgoing, tuple):
-            targets, trust = outgoing
-            resolve = partial(self._run, addresses_of)
-            outgoing = Sender(targets, resolve, system.clock, trust)
-        self._outgoing: Outgoing = outgoing
+        self._sender = Sender(targets, partial(self._run, addresses_of), system.clock, trust)
         self._running: set[asyncio.Task[None]] = set()
         self._forgotten_at: datetime | None = None
         self._is_failing = False
@@ -131,7 +128,7 @@ class Webhooks:
 
     async def _try(self, held: Lease, secrets: Sequence[str], message: Message) -> bool:
         """Send one message and write down what came of it; False when this webhook has had its turn."""
-        attempt = await self._outgoing.send(held.url, secrets, message)
+        attempt = await self._sender.send(held.url, secrets, message)
         call = partial(progress.noted, system=self._system, held=held, attempt=attempt)
         going_on: bool = await self._run(self._database.write, call)
         if not going_on:

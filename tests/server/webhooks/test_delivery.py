@@ -69,7 +69,7 @@ class Post:
 
     def starting(self) -> Webhooks:
         targets = parse_targets(f"http://127.0.0.1:{self.receiver.port}")
-        return Webhooks(self.database, LocalBus(), self.system, self.secrets, (targets, trust_of(None)))
+        return Webhooks(self.database, LocalBus(), self.system, self.secrets, targets, trust_of(None))
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ async def post(database: Database, system: System, clock: StillClock, site: Site
         database.write(lambda session: session.execute(text("delete from outbox")))
         made = database.write(lambda session: service.add(session, system, secrets, targets, site, "test", new))
         assert isinstance(made, ShownSecret)
-        task = Webhooks(database, LocalBus(), system, secrets, (targets, trust_of(None)))
+        task = Webhooks(database, LocalBus(), system, secrets, targets, trust_of(None))
         yield Post(database, system, clock, site, receiver, secrets, task, made)
 
 
@@ -268,7 +268,7 @@ async def test_a_silent_receiver_holds_up_no_other(post: Post, monkeypatch: pyte
             lambda session: service.add(session, post.system, post.secrets, targets, post.site, "test", new)
         )
         post.tell(2)
-        both = Webhooks(post.database, LocalBus(), post.system, post.secrets, (targets, trust_of(None)))
+        both = Webhooks(post.database, LocalBus(), post.system, post.secrets, targets, trust_of(None))
         await both.look()
         await other.came.wait()
         assert [one.data["n"] for one in other.heard] == [2]
