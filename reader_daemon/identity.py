@@ -5,7 +5,6 @@ Keys never appear in a repr or a log.
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 from uuid import UUID
@@ -15,11 +14,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
 from cardcore.ids import DeviceId
+from reader_daemon.store.private_file import replace_private
 from reader_daemon.store.sqlite_file import sync_directory
 
 IDENTITY_FILE = "identity.json"
 KEY_BYTES = 32
-FILE_MODE = 0o600
 
 
 class IdentityError(Exception):
@@ -54,14 +53,7 @@ class Identity(Struct, frozen=True):
 def save_identity(directory: Path, identity: Identity) -> Path:
     """Write the identity file durably and at once, readable by its owner only."""
     path = directory / IDENTITY_FILE
-    draft = path.with_suffix(".draft")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(identity))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    replace_private(path, msgspec.json.encode(identity))
     sync_directory(directory)
     return path
 

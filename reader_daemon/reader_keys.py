@@ -79,9 +79,8 @@ class ReaderKeys:
 
         The disk's keys count, unless a person put another key file in: then that one does. Raises WeakKeyError.
         """
-        held = self._file.get(name)
-        origin = _origin(configured)
-        if held is None or (origin and held.origin != origin):
+        held = self._counting(name, configured)
+        if held is None:
             return ReaderSettings(name, address, configured)
         return ReaderSettings(name, address, held.current, held.pending, held.identity)
 
@@ -89,10 +88,14 @@ class ReaderKeys:
         """Take the readers of a bus in charge, with the keys that its panel begins with."""
         for reader in readers:
             self._ports[reader.name] = port
-            held = self._file.get(reader.name)
-            origin = _origin(configured[reader.name])
-            if held is None or (origin and held.origin != origin):
-                self._file.put(reader.name, HeldKeys(reader.scbk, origin=origin))
+            own = configured[reader.name]
+            if self._counting(reader.name, own) is None:
+                self._file.put(reader.name, HeldKeys(reader.scbk, origin=_origin(own)))
+
+    def _counting(self, reader: str, configured: bytes | None) -> HeldKeys | None:
+        """Return what the disk holds of a reader; None when nothing, or when a person put another key file in since."""
+        held, origin = self._file.get(reader), _origin(configured)
+        return None if held is not None and origin and held.origin != origin else held
 
     def bind(self, loop: asyncio.AbstractEventLoop, run: RunBlocking, tell: Callable[[Happened], None]) -> None:
         """Say where events go, and who writes."""

@@ -15,12 +15,12 @@ from typing import Any
 
 from reader_daemon.protocols.osdp.keys import require_strong_key
 from reader_daemon.protocols.osdp.replies import Identity
+from reader_daemon.store.private_file import replace_private
 from reader_daemon.store.sqlite_file import StoreUnusableError, sync_directory
 
 FILE_NAME = "reader-keys.json"
 MAX_FILE_BYTES = 1024 * 1024
 _FORM = 1
-_MODE = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +56,8 @@ class ReaderKeyFile:
     def put(self, reader: str, held: HeldKeys) -> None:
         """Keep it, durably. Raises OSError: then nothing has changed, here or on the disk."""
         after = {**self._held, reader: held}
-        fresh = self._path.with_suffix(".new")
-        fresh.unlink(missing_ok=True)
-        descriptor = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _MODE)
-        try:
-            content = json.dumps({"form": _FORM, "readers": {name: _plain(one) for name, one in after.items()}})
-            remaining = content.encode()
-            while remaining:
-                remaining = remaining[os.write(descriptor, remaining) :]
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        fresh.replace(self._path)
+        content = json.dumps({"form": _FORM, "readers": {name: _plain(one) for name, one in after.items()}})
+        replace_private(self._path, content.encode())
         self._held = after
         sync_directory(self._path.parent)
 
